@@ -1,1 +1,5 @@
+//! Kalends: one canonical store of appointments with three faces — a CalDAV server, ICS feeds and upstream
+//! connectors. The order of the modules is the order to read them in; `ARCHITECTURE.md` has the map.
 #![forbid(unsafe_code)]
+
+pub mod domain;
