@@ -1,0 +1,122 @@
+"""Runs the parts of the judgement in order and counts them; started by conformance/run.
+
+A part is a command. It passes when it exits 0 within its time, and fails otherwise: also when what it needs is absent.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "conformance"
+LOGS = ROOT / ".cache" / "conformance-logs"
+TAIL_LINES = 60  # of a failed part's log; the whole log stays in LOGS
+
+
+@dataclass
+class Part:
+    name: str
+    command: list[str]
+    minutes: float = 10  # beyond this the part hangs
+    env: dict[str, str] = field(default_factory=dict)
+    postgres: bool = False  # the command finds a throwaway server's URL in KALENDS_TEST_POSTGRES
+
+
+def suite(name: str, minutes: float = 10, postgres: bool = False) -> Part:
+    return Part(name, [sys.executable, str(HERE / f"{name}.py")], minutes, {}, postgres)
+
+
+PARTS = [
+    Part("fmt", ["cargo", "fmt", "--all", "--check"]),
+    Part("clippy", ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"], 25),
+    Part("test", ["cargo", "test", "--locked"], 25, postgres=True),
+    Part("docs", ["cargo", "doc", "--locked", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings"}),
+]
+
+
+class Postgres:
+    """The throwaway server, started when the first part asks for it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.gettempdir()) / f"kalends-postgres-{os.getpid()}"
+        self.url: str | None = None
+
+    def get(self) -> str:
+        if self.url is None:
+            done = subprocess.run([HERE / "postgres.sh", "start", self.folder], stdout=subprocess.PIPE, text=True)
+            if done.returncode != 0:
+                raise RuntimeError("PostgreSQL does not start")
+            self.url = done.stdout.strip()
+        return self.url
+
+    def stop(self) -> None:
+        subprocess.run([HERE / "postgres.sh", "stop", self.folder], check=False)
+
+
+def run(part: Part, postgres: Postgres) -> str | None:
+    """Runs one part; says why it failed, or None."""
+    env = dict(os.environ, **part.env)
+    log = LOGS / f"{part.name}.log"
+    try:
+        if part.postgres:
+            env["KALENDS_TEST_POSTGRES"] = postgres.get()
+        with log.open("wb") as out:
+            # Its own session: a part that hangs is ended together with the servers it started.
+            process = subprocess.Popen(
+                part.command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            try:
+                code = process.wait(part.minutes * 60)
+            except BaseException as error:
+                os.killpg(process.pid, 9)
+                process.wait()
+                if isinstance(error, subprocess.TimeoutExpired):
+                    return f"still running after {part.minutes:g} minutes"
+                raise
+    except FileNotFoundError as error:
+        return f"absent: {error.filename}"
+    except RuntimeError as error:
+        return str(error)
+    return None if code == 0 else f"exit {code}"
+
+
+def main() -> int:
+    names = [part.name for part in PARTS]
+    wanted = sys.argv[1:]
+    if wanted == ["--list"]:
+        print("\n".join(names))
+        return 0
+    for name in wanted:
+        if name not in names:
+            print(f"no part named {name}; there are: {' '.join(names)}", file=sys.stderr)
+            return 2
+    LOGS.mkdir(parents=True, exist_ok=True)
+    postgres = Postgres()
+    passed = failed = 0
+    try:
+        for part in PARTS:
+            if wanted and part.name not in wanted:
+                continue
+            start = time.monotonic()
+            why = run(part, postgres)
+            taken = time.monotonic() - start
+            print(f"{'FAILED' if why else 'passed'}  {part.name:<16} {taken:7.1f} s{'  ' + why if why else ''}", flush=True)
+            if why:
+                failed += 1
+                log = LOGS / f"{part.name}.log"
+                lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+                print("\n".join(f"    {line}" for line in lines[-TAIL_LINES:]), flush=True)
+            else:
+                passed += 1
+    finally:
+        postgres.stop()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
