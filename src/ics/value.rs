@@ -1,0 +1,348 @@
+//! Typed values: small parsers over the text of one property. Tolerant where clients are known to be wrong
+//! and the meaning is plain, strict where reading on would change the meaning.
+
+use jiff::civil::{Date, DateTime, Time};
+
+use super::limits::LIST_ITEMS_MAX;
+use super::line::Property;
+
+/// Why a value cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Not a DATE or DATE-TIME, or a day that does not exist.
+    #[error("{0:?} is not a date or a date with a time")]
+    Date(String),
+    /// Not a DURATION, or one longer than any calendar.
+    #[error("{0:?} is not a duration")]
+    Duration(String),
+    /// Not a PERIOD.
+    #[error("{0:?} is not a period")]
+    Period(String),
+    /// Not a UTC-OFFSET.
+    #[error("{0:?} is not an offset from UTC")]
+    Offset(String),
+    /// Not an INTEGER.
+    #[error("{0:?} is not a number")]
+    Integer(String),
+    /// More items than a list may have.
+    #[error("the list has more than {LIST_ITEMS_MAX} values")]
+    TooMany,
+}
+
+/// A DATE or DATE-TIME in one of the forms of RFC 5545 section 3.3.5.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum When {
+    /// A whole day.
+    Date(Date),
+    /// Wall-clock time wherever the reader is.
+    Floating(DateTime),
+    /// UTC.
+    Utc(DateTime),
+    /// Wall-clock time in a zone, named as the object names it.
+    Zoned {
+        /// The wall clock.
+        local: DateTime,
+        /// The TZID parameter, decoded.
+        tzid: String,
+    },
+}
+
+impl When {
+    /// The first (or only) value of a property such as DTSTART.
+    pub fn of(property: &Property) -> Result<Self, ValueError> {
+        Self::parse(property.value(), property.param("TZID").as_deref())
+    }
+
+    /// All values of a list property such as EXDATE. An empty value is an empty list, as some exporters write it.
+    pub fn list_of(property: &Property) -> Result<Vec<Self>, ValueError> {
+        let tzid = property.param("TZID");
+        items(property.value())?.map(|item| Self::parse(item, tzid.as_deref())).collect()
+    }
+
+    /// Reads `20261231`, `20261231T100000` or `20261231T100000Z`. The form decides, not the VALUE parameter,
+    /// which exporters forget. A TZID on a UTC value is ignored, an empty one as well.
+    pub fn parse(value: &str, tzid: Option<&str>) -> Result<Self, ValueError> {
+        let value = value.trim();
+        let wrong = || ValueError::Date(excerpt(value));
+        let (day, time) = match value.split_once(['T', 't']) {
+            Some((day, time)) => (day, Some(time)),
+            None => (value, None),
+        };
+        let date = parse_date(day).ok_or_else(wrong)?;
+        let Some(time) = time else { return Ok(Self::Date(date)) };
+        let (time, utc) = match time.strip_suffix(['Z', 'z']) {
+            Some(time) => (time, true),
+            None => (time, false),
+        };
+        let local = parse_time(date, time).ok_or_else(wrong)?;
+        Ok(match tzid.map(str::trim).filter(|tzid| !tzid.is_empty()) {
+            _ if utc => Self::Utc(local),
+            Some(tzid) => Self::Zoned { local, tzid: tzid.to_owned() },
+            None => Self::Floating(local),
+        })
+    }
+
+    /// The date and time as written; midnight for a date.
+    pub fn local(&self) -> DateTime {
+        match self {
+            Self::Date(date) => date.to_datetime(Time::midnight()),
+            Self::Floating(local) | Self::Utc(local) | Self::Zoned { local, .. } => *local,
+        }
+    }
+
+    /// Whether it is a DATE.
+    pub fn is_date(&self) -> bool {
+        matches!(self, Self::Date(_))
+    }
+
+    /// The zone it names.
+    pub fn tzid(&self) -> Option<&str> {
+        match self {
+            Self::Zoned { tzid, .. } => Some(tzid),
+            Self::Date(_) | Self::Floating(_) | Self::Utc(_) => None,
+        }
+    }
+
+    /// As it is written in a value, without parameters.
+    pub fn to_value(&self) -> String {
+        let local = self.local();
+        let day = format!("{:04}{:02}{:02}", local.year(), local.month(), local.day());
+        let time = format!("T{:02}{:02}{:02}", local.hour(), local.minute(), local.second());
+        match self {
+            Self::Date(_) => day,
+            Self::Floating(_) | Self::Zoned { .. } => day + &time,
+            Self::Utc(_) => day + &time + "Z",
+        }
+    }
+
+    /// As a property of that name, with VALUE=DATE or TZID where needed.
+    pub fn to_property(&self, name: &str) -> Property {
+        let property = Property::new(name, &self.to_value());
+        match self {
+            Self::Date(_) => property.with_param("VALUE", "DATE"),
+            Self::Zoned { tzid, .. } => property.with_param("TZID", tzid),
+            Self::Floating(_) | Self::Utc(_) => property,
+        }
+    }
+}
+
+/// A DURATION. Days (and weeks) are nominal, they follow the wall clock; the rest is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Duration {
+    /// Days, weeks included; negative for a duration that goes back.
+    pub days: i64,
+    /// Hours, minutes and seconds in seconds, with the same sign.
+    pub seconds: i64,
+}
+
+impl Duration {
+    /// Reads `P1W`, `-PT15M`, `P1DT2H`, also with zeros, in lower case, or with weeks and days together.
+    pub fn parse(value: &str) -> Result<Self, ValueError> {
+        parse_duration(value.trim()).ok_or_else(|| ValueError::Duration(excerpt(value)))
+    }
+
+    /// Whether it goes back in time.
+    pub fn is_negative(&self) -> bool {
+        self.days < 0 || self.seconds < 0
+    }
+
+    /// As it is written in a value.
+    pub fn to_value(&self) -> String {
+        let sign = if self.is_negative() { "-" } else { "" };
+        let (days, seconds) = (self.days.unsigned_abs(), self.seconds.unsigned_abs());
+        let mut out = format!("{sign}P");
+        if days > 0 {
+            out += &format!("{days}D");
+        }
+        if seconds > 0 || days == 0 {
+            out.push('T');
+            for (amount, unit) in [(seconds / 3600, 'H'), (seconds / 60 % 60, 'M'), (seconds % 60, 'S')] {
+                if amount > 0 || (unit == 'S' && seconds == 0) {
+                    out += &format!("{amount}{unit}");
+                }
+            }
+        }
+        out
+    }
+}
+
+/// A PERIOD: a start with an end or a duration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Period {
+    /// Where it starts.
+    pub start: When,
+    /// Where it ends.
+    pub end: PeriodEnd,
+}
+
+/// The second half of a [`Period`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PeriodEnd {
+    /// An explicit end.
+    At(When),
+    /// A length.
+    After(Duration),
+}
+
+impl Period {
+    /// Reads `start/end` or `start/duration`.
+    pub fn parse(value: &str, tzid: Option<&str>) -> Result<Self, ValueError> {
+        let wrong = || ValueError::Period(excerpt(value));
+        let (start, end) = value.split_once('/').ok_or_else(wrong)?;
+        let start = When::parse(start, tzid).map_err(|_| wrong())?;
+        let end = if end.trim_start().starts_with(['P', 'p', '+', '-']) {
+            PeriodEnd::After(Duration::parse(end).map_err(|_| wrong())?)
+        } else {
+            PeriodEnd::At(When::parse(end, tzid).map_err(|_| wrong())?)
+        };
+        Ok(Self { start, end })
+    }
+
+    /// All values of FREEBUSY or of an RDATE of periods.
+    pub fn list_of(property: &Property) -> Result<Vec<Self>, ValueError> {
+        let tzid = property.param("TZID");
+        items(property.value())?.map(|item| Self::parse(item, tzid.as_deref())).collect()
+    }
+}
+
+/// Reads a UTC-OFFSET such as `+0200`, `-0330` or `+005328`: seconds east of UTC, less than a day.
+/// A missing sign is read as plus.
+pub fn utc_offset(value: &str) -> Result<i32, ValueError> {
+    let wrong = || ValueError::Offset(excerpt(value));
+    let text = value.trim();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if !matches!(digits.len(), 4 | 6) {
+        return Err(wrong());
+    }
+    let part = |at: usize| digits.get(at..at + 2).map_or(Some(0), number).and_then(|n| i32::try_from(n).ok());
+    let (Some(hours), Some(minutes), Some(seconds)) = (part(0), part(2), part(4)) else { return Err(wrong()) };
+    if hours > 23 || minutes > 59 || seconds > 59 {
+        return Err(wrong());
+    }
+    let offset = hours * 3600 + minutes * 60 + seconds;
+    Ok(if negative { -offset } else { offset })
+}
+
+/// Reads an INTEGER such as PRIORITY or SEQUENCE; `05` and `+5` are five.
+pub fn integer(value: &str) -> Result<i64, ValueError> {
+    value.trim().parse().map_err(|_| ValueError::Integer(excerpt(value)))
+}
+
+/// A CAL-ADDRESS: who is meant by ORGANIZER or ATTENDEE.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CalAddress(String);
+
+impl CalAddress {
+    /// Takes any URI. Scheme and address of a `mailto:` are compared without regard to case, as mail servers do.
+    pub fn new(value: &str) -> Self {
+        let value = value.trim();
+        Self(match email_in(value) {
+            Some(email) => format!("mailto:{}", email.to_lowercase()),
+            None => value.to_owned(),
+        })
+    }
+
+    /// The URI, with a `mailto:` in lower case.
+    pub fn uri(&self) -> &str {
+        &self.0
+    }
+
+    /// The mail address, in lower case, if it is one.
+    pub fn email(&self) -> Option<&str> {
+        email_in(&self.0)
+    }
+}
+
+fn email_in(uri: &str) -> Option<&str> {
+    let (scheme, address) = uri.split_once(':')?;
+    scheme.eq_ignore_ascii_case("mailto").then(|| address.split_once('?').map_or(address, |(email, _)| email).trim())
+}
+
+/// The comma list of a value without text, bounded; none for an empty value.
+fn items(value: &str) -> Result<impl Iterator<Item = &str>, ValueError> {
+    if value.bytes().filter(|b| *b == b',').count() >= LIST_ITEMS_MAX {
+        return Err(ValueError::TooMany);
+    }
+    Ok(value.split(',').map(str::trim).filter(|item| !item.is_empty()))
+}
+
+fn parse_date(text: &str) -> Option<Date> {
+    if text.len() != 8 {
+        return None;
+    }
+    let year = number(text.get(0..4)?)?;
+    let month = number(text.get(4..6)?)?;
+    let day = number(text.get(6..8)?)?;
+    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// `HHMMSS` on a day. A leap second is the second before it; 24:00:00 is the next midnight.
+fn parse_time(date: Date, text: &str) -> Option<DateTime> {
+    if text.len() != 6 {
+        return None;
+    }
+    let hour = number(text.get(0..2)?)?;
+    let minute = number(text.get(2..4)?)?;
+    let second = number(text.get(4..6)?)?;
+    if (hour, minute, second) == (24, 0, 0) {
+        return Some(date.tomorrow().ok()?.to_datetime(Time::midnight()));
+    }
+    let second = if second == 60 { 59 } else { second };
+    let time = Time::new(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, i8::try_from(second).ok()?, 0).ok()?;
+    Some(date.to_datetime(time))
+}
+
+/// Longest duration that is read: beyond ten thousand years every sum leaves the calendar.
+const DURATION_DAYS_MAX: i64 = 3_660_000;
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let mut rest = text.strip_prefix(['P', 'p'])?;
+    let (mut days, mut seconds, mut in_time, mut parts) = (0_i64, 0_i64, false, 0);
+    while let Some(first) = rest.chars().next() {
+        if matches!(first, 'T' | 't') && !in_time {
+            in_time = true;
+            rest = &rest[1..];
+            continue;
+        }
+        let unit_at = rest.find(|c: char| !c.is_ascii_digit())?;
+        let amount = number(&rest[..unit_at])?;
+        let unit = rest[unit_at..].chars().next()?.to_ascii_uppercase();
+        let (days_in, seconds_in) = match (in_time, unit) {
+            (false, 'W') => (7, 0),
+            (false, 'D') => (1, 0),
+            (true, 'H') => (0, 3600),
+            (true, 'M') => (0, 60),
+            (true, 'S') => (0, 1),
+            _ => return None,
+        };
+        days = days.checked_add(amount.checked_mul(days_in)?)?;
+        seconds = seconds.checked_add(amount.checked_mul(seconds_in)?)?;
+        rest = &rest[unit_at + 1..];
+        parts += 1;
+    }
+    if parts == 0 || days > DURATION_DAYS_MAX || seconds > DURATION_DAYS_MAX * 86_400 {
+        return None;
+    }
+    let sign = if negative { -1 } else { 1 };
+    Some(Duration { days: days * sign, seconds: seconds * sign })
+}
+
+/// A non-empty run of ASCII digits.
+fn number(text: &str) -> Option<i64> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// The beginning of a value, for a message.
+fn excerpt(value: &str) -> String {
+    value.chars().take(40).collect()
+}
