@@ -4,11 +4,12 @@
 //! and write new components. Neighbours: [`crate::domain`] gives it meaning; this module knows neither
 //! calendars nor users nor the clock, and must never decide what to do about anything.
 //!
-//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`.
+//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `rule`, `zone`.
 
 pub mod error;
 pub mod limits;
 pub mod line;
+pub mod rule;
 pub mod text;
 pub mod tree;
 pub mod value;

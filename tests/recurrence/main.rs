@@ -1,0 +1,4 @@
+//! Recurrence, judged by others: the examples of RFC 5545, a thousand cases of an independent oracle, and a second engine.
+
+mod oracle;
+mod rfc5545;
