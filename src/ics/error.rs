@@ -113,14 +113,6 @@ pub enum IcsError {
         /// Where the end is given.
         line: u32,
     },
-    /// Two properties whose values must be of one type are not.
-    #[error("{}{name} is a date where DTSTART is a date with a time, or the reverse", at(*line))]
-    MixedTypes {
-        /// Where it is.
-        line: u32,
-        /// The property.
-        name: String,
-    },
     /// No VCALENDAR at all.
     #[error("there is no VCALENDAR")]
     NoCalendar,
@@ -230,10 +222,14 @@ impl IcsError {
             | Self::Repeated { .. }
             | Self::Exclusive { .. }
             | Self::EndsBeforeStart { .. }
-            | Self::MixedTypes { .. }
             | Self::NoCalendar => Refusal::CalendarData,
         }
     }
+}
+
+/// Enough of something foreign for a message.
+pub(crate) fn shorten(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 fn at(line: u32) -> String {

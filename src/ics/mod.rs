@@ -4,7 +4,7 @@
 //! and write new components. Neighbours: [`crate::domain`] gives it meaning; this module knows neither
 //! calendars nor users nor the clock, and must never decide what to do about anything.
 //!
-//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `rule`, `zone`.
+//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `rule`, `zone`, `validate`.
 
 pub mod error;
 pub mod limits;
@@ -12,9 +12,14 @@ pub mod line;
 pub mod rule;
 pub mod text;
 pub mod tree;
+pub mod validate;
 pub mod value;
+
+#[cfg(test)]
+mod cases;
 
 pub use error::{IcsError, Refusal};
 pub use line::{Param, Property};
 pub use tree::{Component, Document};
+pub use validate::Shape;
 pub use value::{CalAddress, Duration, Period, PeriodEnd, ValueError, When};

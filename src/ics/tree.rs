@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::error::IcsError;
+use super::error::{IcsError, shorten};
 use super::limits::DEPTH_MAX;
 use super::line::{BOM, Line, Other, Property, read_lines};
 use super::text;
@@ -59,7 +59,7 @@ impl Document {
             }
         }
         match open.pop() {
-            Some(c) => Err(IcsError::NoEnd { line: c.begin.line(), name: c.name().to_owned() }),
+            Some(c) => Err(IcsError::NoEnd { line: c.begin.line(), name: shorten(c.name()) }),
             None => Ok(Self { items }),
         }
     }
@@ -290,8 +290,8 @@ fn close(open: Option<Component>, end: Property) -> Result<Component, IcsError> 
     match open {
         Some(component) if component.is(found) => Ok(Component { end, ..component }),
         other => {
-            let open = other.map_or_else(|| "anything".to_owned(), |c| c.name().to_owned());
-            Err(IcsError::WrongEnd { line: end.line(), found: found.to_owned(), open })
+            let open = other.map_or_else(|| "anything".to_owned(), |c| shorten(c.name()));
+            Err(IcsError::WrongEnd { line: end.line(), found: shorten(found), open })
         }
     }
 }
