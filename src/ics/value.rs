@@ -61,12 +61,13 @@ impl When {
 
     /// Reads `20261231`, `20261231T100000` or `20261231T100000Z`. The form decides, not the VALUE parameter,
     /// which exporters forget. A TZID on a UTC value is ignored, an empty one as well.
+    /// Google's birthday calendars write dates as `20131210Z`.
     pub fn parse(value: &str, tzid: Option<&str>) -> Result<Self, ValueError> {
         let value = value.trim();
         let wrong = || ValueError::Date(excerpt(value));
         let (day, time) = match value.split_once(['T', 't']) {
             Some((day, time)) => (day, Some(time)),
-            None => (value, None),
+            None => (value.strip_suffix('Z').unwrap_or(value), None),
         };
         let date = parse_date(day).ok_or_else(wrong)?;
         let Some(time) = time else { return Ok(Self::Date(date)) };
@@ -345,4 +346,126 @@ fn number(text: &str) -> Option<i64> {
 /// The beginning of a value, for a message.
 fn excerpt(value: &str) -> String {
     value.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn duration(days: i64, seconds: i64) -> Result<Duration, ()> {
+        Ok(Duration { days, seconds })
+    }
+
+    #[test]
+    fn dates_are_read_in_all_their_forms() {
+        for (value, tzid, written) in [
+            ("20260228", None, Some("DTSTART;VALUE=DATE:20260228")),
+            ("20131210Z", Some("Etc/GMT"), Some("DTSTART;VALUE=DATE:20131210")),
+            ("20260101T100000", None, Some("DTSTART:20260101T100000")),
+            ("20260101T100000", Some(""), Some("DTSTART:20260101T100000")),
+            ("20260101t100000z", Some("Europe/Berlin"), Some("DTSTART:20260101T100000Z")),
+            (" 20260101T100000 ", Some("Europe/Berlin"), Some("DTSTART;TZID=Europe/Berlin:20260101T100000")),
+            ("20260101T100000", Some("A: \"b\""), Some("DTSTART;TZID=\"A: ^'b^'\":20260101T100000")),
+            ("20261231T235960Z", None, Some("DTSTART:20261231T235959Z")),
+            ("20261231T240000", None, Some("DTSTART:20270101T000000")),
+            ("20260229", None, None),
+            ("20260101T240001", None, None),
+            ("20260101T1000", None, None),
+            ("2026-01-01", None, None),
+            ("20260101T", None, None),
+            ("99991231T240000", None, None),
+            ("", None, None),
+            ("２０２６0101", None, None),
+            ("+2260101", None, None),
+        ] {
+            let read = When::parse(value, tzid).map(|when| when.to_property("DTSTART").unfolded().to_owned());
+            assert_eq!(read.ok().as_deref(), written, "{value:?} {tzid:?}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_meant_or_refused() {
+        for (value, expected) in [
+            ("P1W", duration(7, 0)),
+            ("-PT15M", duration(0, -900)),
+            ("-PT00H15M00S", duration(0, -900)),
+            ("+P1DT2H", duration(1, 7200)),
+            ("p1w2dt3h4m5s", duration(9, 11045)),
+            ("PT0S", duration(0, 0)),
+            ("P0D", duration(0, 0)),
+            ("P", Err(())),
+            ("PT", Err(())),
+            ("P15M", Err(())),
+            ("PT1H30", Err(())),
+            ("1H", Err(())),
+            ("PT1.5H", Err(())),
+            ("PTT1H", Err(())),
+            ("P999999999999999999W", Err(())),
+            ("P99999999999999999999W", Err(())),
+            ("PT9223372036854775807H", Err(())),
+            ("Pé", Err(())),
+        ] {
+            assert_eq!(Duration::parse(value).map_err(|_| ()), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for value in ["P1D", "PT15M", "-PT15M", "P1DT2H", "PT1H0M1S".replace("0M", "").as_str(), "PT0S", "-P1DT1S"] {
+            assert_eq!(Duration::parse(value).unwrap().to_value(), value);
+        }
+    }
+
+    #[test]
+    fn periods_end_at_a_time_or_after_a_while() {
+        let start = When::parse("20260101T100000Z", None).unwrap();
+        let end = PeriodEnd::At(When::parse("20260101T120000Z", None).unwrap());
+        let period = Period::parse("20260101T100000Z/20260101T120000Z", None);
+        assert_eq!(period, Ok(Period { start: start.clone(), end }));
+        let after = PeriodEnd::After(Duration { days: 0, seconds: 3600 });
+        assert_eq!(Period::parse("20260101T100000Z/PT1H", None), Ok(Period { start, end: after }));
+        for value in ["20260101T100000Z", "/PT1H", "20260101T100000Z/", "PT1H/20260101T100000Z"] {
+            assert!(Period::parse(value, None).is_err(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn offsets_may_have_seconds() {
+        for (value, expected) in [
+            ("+0200", Some(7200)),
+            ("-0330", Some(-12600)),
+            ("+005328", Some(3208)),
+            ("-0000", Some(0)),
+            ("0100", Some(3600)),
+            ("+2400", None),
+            ("+0160", None),
+            ("+02", None),
+            ("+02:00", None),
+            ("+0é00", None),
+        ] {
+            assert_eq!(utc_offset(value).ok(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn mail_addresses_compare_without_case() {
+        assert_eq!(CalAddress::new("MAILTO:Ada@Example.org"), CalAddress::new("mailto:ada@example.ORG "));
+        assert_eq!(CalAddress::new("mailto:ada@example.org?subject=x").email(), Some("ada@example.org"));
+        assert_eq!(CalAddress::new("urn:uuid:1").email(), None);
+    }
+
+    #[test]
+    fn lists_are_bounded_and_forgive_empty_items() {
+        let read = |value: &str| When::list_of(&Property::new("EXDATE", value));
+        assert_eq!(read("").unwrap(), []);
+        assert_eq!(read("20260101,,20260102,").unwrap().len(), 2);
+        assert_eq!(read("20260101,x").unwrap_err(), ValueError::Date("x".into()));
+        assert_eq!(read(&",".repeat(LIST_ITEMS_MAX)).unwrap_err(), ValueError::TooMany);
+    }
+
+    #[test]
+    fn integers_may_have_leading_zeros() {
+        assert_eq!((integer(" 05"), integer("+5"), integer("-1")), (Ok(5), Ok(5), Ok(-1)));
+        assert!(integer("").is_err() && integer("5.0").is_err() && integer("99999999999999999999").is_err());
+    }
 }
