@@ -79,6 +79,14 @@ pub enum IcsError {
         /// What is wrong with its value.
         reason: super::value::ValueError,
     },
+    /// A recurrence rule that cannot be read.
+    #[error("{}RRULE: {reason}", at(*line))]
+    BadRule {
+        /// Where it is.
+        line: u32,
+        /// What is wrong with it.
+        reason: super::rule::RuleError,
+    },
     /// A property that must be there and is not.
     #[error("{}{component} has no {property}", at(*line))]
     Missing {
@@ -218,6 +226,7 @@ impl IcsError {
             | Self::NoEnd { .. }
             | Self::Misplaced { .. }
             | Self::BadValue { .. }
+            | Self::BadRule { .. }
             | Self::Missing { .. }
             | Self::Repeated { .. }
             | Self::Exclusive { .. }

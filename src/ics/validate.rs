@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use super::error::{IcsError, shorten};
 use super::limits::{ALARMS_MAX, ATTENDEES_MAX, COMPONENTS_MAX, LIST_ITEMS_MAX, UID_BYTES_MAX, WHAT_ATTENDEES};
 use super::line::Property;
+use super::rule::{Rule, RuleError};
 use super::text::is_forbidden;
 use super::tree::{Component, Document, Item};
 use super::value::{Duration, Period, ValueError, When};
@@ -218,6 +219,9 @@ impl Counts {
                 return Err(IcsError::TooLarge { line: property.line(), what: WHAT_ATTENDEES, limit: ATTENDEES_MAX });
             }
         }
+        if property.is("RRULE") {
+            check_rule(property)?;
+        }
         if property.is("EXDATE") {
             self.add(property, When::list_of(property).map_err(|reason| bad(property, reason))?.len())?;
         } else if property.is("RDATE") {
@@ -233,6 +237,15 @@ impl Counts {
             return Err(IcsError::TooLarge { line: property.line(), what, limit: LIST_ITEMS_MAX });
         }
         Ok(())
+    }
+}
+
+/// Refuses a rule that most readers refuse the whole appointment for. An INTERVAL or COUNT that makes no sense they
+/// forgive, and a calendar scale that is not understood here others do understand.
+fn check_rule(property: &Property) -> Result<(), IcsError> {
+    match Rule::parse(property.value()) {
+        Ok(_) | Err(RuleError::Scale(_) | RuleError::BadValue { part: "INTERVAL" | "COUNT", .. }) => Ok(()),
+        Err(reason) => Err(IcsError::BadRule { line: property.line(), reason }),
     }
 }
 
