@@ -2,5 +2,9 @@
 //! connectors. The order of the modules is the order to read them in; `ARCHITECTURE.md` has the map.
 #![forbid(unsafe_code)]
 
-pub mod domain;
 pub mod ics;
+
+pub mod domain;
+
+pub mod crypto;
+pub mod store;

@@ -15,6 +15,7 @@ pub mod access;
 pub mod appointment;
 pub mod calendar;
 pub mod change;
+pub mod feed;
 pub mod ids;
 pub mod object;
 pub mod time;

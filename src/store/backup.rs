@@ -1,0 +1,265 @@
+//! Backup and restore. A backup is one SQLite file whichever database it was taken from: a consistent state of
+//! every table, verified before it gets its name. A restore fills an empty store on either database and begins a
+//! new epoch, so that clients which synced after the backup was taken are told to start over.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::open::{MIGRATIONS, OpenError, sqlite_options};
+use super::sql::{Arg, Link, StoreError, args, placeholders};
+use super::tx::{Db, Store, WriteTx};
+
+/// Rows copied in one go.
+const PAGE: i64 = 500;
+
+/// Why a backup or restore was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// A file of that name exists; it is left alone.
+    #[error("{0} exists already and is left alone")]
+    Exists(PathBuf),
+    /// The file cannot be written, read or renamed.
+    #[error("{0}: {1}")]
+    File(PathBuf, #[source] std::io::Error),
+    /// The file is no backup, or a damaged one.
+    #[error("{0} is not a sound backup: {1}")]
+    NotSound(PathBuf, String),
+    /// The store to restore into holds users already.
+    #[error("the store to restore into is not empty; restore into a fresh data folder or database")]
+    NotEmpty,
+    /// The backup cannot be opened, e.g. because it is newer than the program.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for BackupError {
+    fn from(error: sqlx::Error) -> BackupError {
+        BackupError::Store(error.into())
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for BackupError {
+    fn from(error: sqlx::migrate::MigrateError) -> BackupError {
+        BackupError::Open(error.into())
+    }
+}
+
+/// The tables in an order in which foreign keys hold, with the keys they are read by.
+const TABLES: [(&str, &[&str]); 14] = [
+    ("store_meta", &["name"]),
+    ("firms", &["firm_id"]),
+    ("users", &["firm_id", "user_id"]),
+    ("app_passwords", &["firm_id", "app_password_id"]),
+    ("api_tokens", &["firm_id", "token_id"]),
+    ("sessions", &["firm_id", "session_id"]),
+    ("calendars", &["firm_id", "calendar_id"]),
+    ("objects", &["firm_id", "calendar_id", "name"]),
+    ("tombstones", &["firm_id", "calendar_id", "name"]),
+    ("versions", &["firm_id", "object_id", "version"]),
+    ("properties", &["firm_id", "resource_id", "user_id", "namespace", "name"]),
+    ("feeds", &["firm_id", "feed_id"]),
+    ("idempotency", &["firm_id", "user_id", "idempotency_key"]),
+    ("audit_events", &["firm_id", "number"]),
+];
+
+/// A column's name and whether it holds integers (`i`), text (`t`) or bytes (`b`).
+type Column = (String, char);
+
+impl Store {
+    /// Writes a backup to a new file while the store is in use. The number of rows in it.
+    ///
+    /// # Errors
+    /// See [`BackupError`]; no file of that name is left behind then.
+    pub async fn backup(&self, file: &Path) -> Result<u64, BackupError> {
+        if file.exists() {
+            return Err(BackupError::Exists(file.to_owned()));
+        }
+        let mut part = file.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let failed = |e| BackupError::File(part.clone(), e);
+        match std::fs::remove_file(&part) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
+            _ => {}
+        }
+        let done = self.write_backup(&part).await;
+        if done.is_err() {
+            let _ = std::fs::remove_file(&part);
+        }
+        let rows = done?;
+        std::fs::File::open(&part).and_then(|f| f.sync_all()).map_err(failed)?;
+        std::fs::rename(&part, file).map_err(|e| BackupError::File(file.to_owned(), e))?;
+        Ok(rows)
+    }
+
+    async fn write_backup(&self, part: &Path) -> Result<u64, BackupError> {
+        match &self.inner.db {
+            Db::Sqlite { readers, .. } => {
+                let mut connection = readers.acquire().await?;
+                let target = part.to_string_lossy().into_owned();
+                let values = args![target];
+                // `query_only` is about this database; the copy is another one.
+                sqlx::raw_sql("PRAGMA query_only = 0").execute(&mut *connection).await?;
+                let copied = Link::Sqlite(&mut connection).exec("VACUUM INTO $1", values).await;
+                sqlx::raw_sql("PRAGMA query_only = 1").execute(&mut *connection).await?;
+                copied?;
+            }
+            Db::Postgres(_) => {
+                let mut target = open_file(part, true).await?;
+                MIGRATIONS.run(&mut target).await?;
+                let mut source = self.read().await?;
+                sqlx::raw_sql("BEGIN").execute(&mut target).await?;
+                for (table, keys) in TABLES {
+                    let columns = columns_of(&mut target, table).await?;
+                    let mut after = None;
+                    while let Some(page) = next_page(source.link()?, table, keys, &columns, &mut after).await? {
+                        for row in page {
+                            Link::Sqlite(&mut target).exec(&insert_text(table, &columns), row).await?;
+                        }
+                    }
+                }
+                sqlx::raw_sql("COMMIT").execute(&mut target).await?;
+                target.close().await?;
+            }
+        }
+        let mut written = open_file(part, false).await?;
+        let rows = verify(&mut written, part).await?;
+        sqlx::raw_sql("PRAGMA journal_mode = DELETE").execute(&mut written).await?;
+        written.close().await?;
+        Ok(rows)
+    }
+
+    /// Fills this store, which must be empty, from a backup. The number of rows restored.
+    ///
+    /// # Errors
+    /// See [`BackupError`]; the store is as it was then.
+    pub async fn restore(&self, file: &Path) -> Result<u64, BackupError> {
+        std::fs::metadata(file).map_err(|e| BackupError::File(file.to_owned(), e))?;
+        let mut source =
+            open_file(file, false).await.map_err(|e| BackupError::NotSound(file.to_owned(), e.to_string()))?;
+        verify(&mut source, file).await?;
+        let applied = Link::Sqlite(&mut source)
+            .first("select max(version) from _sqlx_migrations", args![])
+            .await
+            .map_err(|e| BackupError::NotSound(file.to_owned(), e.to_string()))?;
+        let applied = applied.map(|r| r.opt_int(0)).transpose()?.flatten().unwrap_or(0);
+        let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+        if applied > known {
+            return Err(OpenError::Newer(applied).into());
+        }
+        let mut target = self.write().await?;
+        if target.first("select 1 from users limit 1", args![]).await?.is_some() {
+            return Err(BackupError::NotEmpty);
+        }
+        let rows = target.restore_from(&mut source).await?;
+        target.commit().await?;
+        source.close().await?;
+        Ok(rows)
+    }
+}
+
+impl WriteTx {
+    async fn restore_from(&mut self, source: &mut SqliteConnection) -> Result<u64, BackupError> {
+        let mut restored = 0;
+        for (table, _) in TABLES.iter().rev() {
+            self.exec(&format!("delete from {table}"), args![]).await?;
+        }
+        for (table, keys) in TABLES {
+            let columns = columns_of(source, table).await?;
+            let mut after = None;
+            while let Some(page) = next_page(Link::Sqlite(source), table, keys, &columns, &mut after).await? {
+                restored += page.len() as u64;
+                for row in page {
+                    self.exec(&insert_text(table, &columns), row).await?;
+                }
+            }
+        }
+        let epoch = hex::encode(self.store.chance().bytes::<6>());
+        self.exec("update store_meta set value = $1 where name = 'epoch'", args![epoch.into_bytes()]).await?;
+        Ok(restored)
+    }
+}
+
+async fn open_file(file: &Path, create: bool) -> Result<SqliteConnection, sqlx::Error> {
+    sqlite_options(file).create_if_missing(create).connect().await
+}
+
+/// Checks that a file is a sound database with our tables; the number of rows in them.
+async fn verify(connection: &mut SqliteConnection, file: &Path) -> Result<u64, BackupError> {
+    let not_sound = |what: String| BackupError::NotSound(file.to_owned(), what);
+    let row = Link::Sqlite(connection)
+        .first("PRAGMA integrity_check", args![])
+        .await
+        .map_err(|e| not_sound(e.to_string()))?;
+    match row.map(|r| r.text(0)).transpose()? {
+        Some(answer) if answer == "ok" => {}
+        other => return Err(not_sound(other.unwrap_or_default())),
+    }
+    let mut rows = 0;
+    for (table, _) in TABLES {
+        let count = Link::Sqlite(connection)
+            .first(&format!("select count(*) from {table}"), args![])
+            .await
+            .map_err(|e| not_sound(e.to_string()))?;
+        rows += count.map(|r| r.int(0)).transpose()?.unwrap_or(0).unsigned_abs();
+    }
+    Ok(rows)
+}
+
+async fn columns_of(connection: &mut SqliteConnection, table: &str) -> Result<Vec<Column>, StoreError> {
+    let rows = Link::Sqlite(connection).all(&format!("pragma table_info({table})"), args![]).await?;
+    rows.iter()
+        .map(|r| {
+            let kind = match r.text(2)?.to_ascii_lowercase().as_str() {
+                "bigint" => 'i',
+                "bytea" => 'b',
+                _ => 't',
+            };
+            Ok((r.text(1)?, kind))
+        })
+        .collect()
+}
+
+/// The next rows of a table after the key of the last one; `None` when all were read.
+async fn next_page(
+    link: Link<'_>,
+    table: &str,
+    keys: &[&str],
+    columns: &[Column],
+    after: &mut Option<Vec<Arg>>,
+) -> Result<Option<Vec<Vec<Arg>>>, StoreError> {
+    let names = columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let order = keys.join(", ");
+    let (condition, mut values) = match after.take() {
+        Some(key) => (format!("where ({order}) > ({})", placeholders(1, key.len())), key),
+        None => (String::new(), Vec::new()),
+    };
+    values.push(PAGE.into());
+    let sql = format!("select {names} from {table} {condition} order by {order} limit ${}", values.len());
+    let rows = link.all(&sql, values).await?;
+    let mut page = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut values = Vec::with_capacity(columns.len());
+        for (at, (_, kind)) in columns.iter().enumerate() {
+            values.push(match kind {
+                'i' => Arg::Int(row.opt_int(at)?),
+                'b' => Arg::Bytes(row.opt_bytes(at)?),
+                _ => Arg::Text(row.opt_text(at)?),
+            });
+        }
+        page.push(values);
+    }
+    let Some(last) = page.last() else { return Ok(None) };
+    let key_at = |key: &&str| columns.iter().position(|(name, _)| name == key);
+    *after = Some(keys.iter().filter_map(key_at).filter_map(|at| last.get(at).cloned()).collect());
+    Ok(Some(page))
+}
+
+fn insert_text(table: &str, columns: &[Column]) -> String {
+    let names = columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    format!("insert into {table} ({names}) values ({})", placeholders(1, columns.len()))
+}

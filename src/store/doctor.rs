@@ -1,0 +1,207 @@
+//! What `kalends doctor` checks: that the index says what the bytes say, that nothing is orphaned, that seqs fit
+//! their calendars and that the audit chain is whole. It reads and reports; it repairs nothing.
+
+use bytes::Bytes;
+
+use super::audit::{first_broken, origin};
+use super::sql::{StoreError, args, json};
+use super::tx::{ReadTx, Store};
+use crate::domain::object::CalendarObject;
+
+/// Objects looked at in one go.
+const PAGE: i64 = 500;
+/// Findings that are spelt out; beyond that they are only counted.
+const FINDINGS_MAX: usize = 200;
+
+/// Something that should not be.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// Which check found it.
+    pub check: &'static str,
+    /// Which row, by ids.
+    pub place: String,
+    /// What is wrong, in a sentence.
+    pub what: String,
+}
+
+/// What was checked and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Objects whose bytes were compared with their index.
+    pub objects: u64,
+    /// Past states whose bytes were compared with their tags.
+    pub versions: u64,
+    /// Audit events whose chain was followed.
+    pub audit_events: u64,
+    /// What was found, up to a limit.
+    pub findings: Vec<Finding>,
+    /// How much was found in all.
+    pub finding_count: u64,
+}
+
+impl Report {
+    fn found(&mut self, check: &'static str, place: String, what: impl Into<String>) {
+        self.finding_count += 1;
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding { check, place, what: what.into() });
+        }
+    }
+}
+
+/// Queries whose every row is a finding: check, sentence, query giving one text.
+const ORPHANS: [(&str, &str, &str); 8] = [
+    (
+        "orphan_object",
+        "its calendar does not exist",
+        "select object_id from objects o where not exists (select 1 from calendars c where c.firm_id = o.firm_id \
+         and c.calendar_id = o.calendar_id) limit 100",
+    ),
+    (
+        "orphan_tombstone",
+        "its calendar does not exist",
+        "select name from tombstones t where not exists (select 1 from calendars c where c.firm_id = t.firm_id \
+         and c.calendar_id = t.calendar_id) limit 100",
+    ),
+    (
+        "tombstone_of_the_living",
+        "the name is both present and gone",
+        "select t.name from tombstones t join objects o on o.firm_id = t.firm_id and o.calendar_id = t.calendar_id \
+         and o.name = t.name limit 100",
+    ),
+    (
+        "object_ahead_of_calendar",
+        "its seq is beyond its calendar's",
+        "select o.object_id from objects o join calendars c on c.firm_id = o.firm_id \
+         and c.calendar_id = o.calendar_id where o.seq > c.seq limit 100",
+    ),
+    (
+        "tombstone_ahead_of_calendar",
+        "its seq is beyond its calendar's",
+        "select t.name from tombstones t join calendars c on c.firm_id = t.firm_id \
+         and c.calendar_id = t.calendar_id where t.seq > c.seq limit 100",
+    ),
+    (
+        "seq_used_twice",
+        "two objects have one seq",
+        "select o.object_id from objects o join objects p on p.firm_id = o.firm_id \
+         and p.calendar_id = o.calendar_id and p.seq = o.seq and p.name < o.name limit 100",
+    ),
+    (
+        "version_gap",
+        "the history before the present state is not complete",
+        "select o.object_id from objects o where o.version > 1 and not exists (select 1 from versions v \
+         where v.firm_id = o.firm_id and v.object_id = o.object_id and v.version = o.version - 1) \
+         and exists (select 1 from versions v where v.firm_id = o.firm_id and v.object_id = o.object_id) limit 100",
+    ),
+    (
+        "orphan_calendar",
+        "its owner does not exist",
+        "select calendar_id from calendars c where not exists (select 1 from users u where u.firm_id = c.firm_id \
+         and u.user_id = c.user_id) limit 100",
+    ),
+];
+
+impl Store {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// The database failed; what is wrong with its content is in the report.
+    pub async fn doctor(&self) -> Result<Report, StoreError> {
+        let mut report = Report::default();
+        let mut tx = self.read().await?;
+        for (check, what, sql) in ORPHANS {
+            for row in tx.all(sql, args![]).await? {
+                report.found(check, row.text(0)?, what);
+            }
+        }
+        tx.check_objects(&mut report).await?;
+        tx.check_versions(&mut report).await?;
+        for (firm, _) in tx.firms().await? {
+            let mut last = origin();
+            loop {
+                let events = tx.audit_events(&firm, last.number, 500).await?;
+                if let Some(number) = first_broken(&last, &events) {
+                    report.found("audit_chain", format!("{firm}/{number}"), "the chain of audit events breaks here");
+                    break;
+                }
+                report.audit_events += events.len() as u64;
+                match events.into_iter().next_back() {
+                    Some(event) => last = event,
+                    None => break,
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl ReadTx {
+    async fn check_objects(&mut self, report: &mut Report) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let rows = self
+                .all(
+                    "select object_id, uid, etag, component, starts_ms, ends_ms, recurring, summary, categories, \
+                     bytes_len, data from objects where object_id > $1 order by object_id limit $2",
+                    args![after.as_str(), PAGE],
+                )
+                .await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.text(0)?;
+            for row in &rows {
+                report.objects += 1;
+                let place = row.text(0)?;
+                let bytes = Bytes::from(row.bytes(10)?);
+                if i64::try_from(bytes.len()).ok() != Some(row.int(9)?) {
+                    report.found("index", place.clone(), "the size is not that of the bytes");
+                }
+                let object = match CalendarObject::parse(bytes) {
+                    Ok(object) => object,
+                    Err(error) => {
+                        report.found("index", place, format!("the stored bytes are no calendar object: {error}"));
+                        continue;
+                    }
+                };
+                let index = object.index();
+                let starts = index.span.map(|s| s.starts.ms());
+                let ends = index.span.map(|s| s.ends.map_or(i64::MAX, |e| e.ms()));
+                let wrong = [
+                    ("tag", row.text(2)? != object.etag().as_str()),
+                    ("UID", row.text(1)? != object.uid()),
+                    ("component", row.text(3)? != object.component().name()),
+                    ("start", row.opt_int(4)? != starts),
+                    ("end", row.opt_int(5)? != ends),
+                    ("recurrence flag", row.flag(6)? != index.recurring),
+                    ("title", row.opt_text(7)? != index.summary),
+                    ("categories", row.text(8)? != json(&index.categories)),
+                ];
+                for (what, _) in wrong.iter().filter(|(_, is_wrong)| *is_wrong) {
+                    report.found("index", place.clone(), format!("the {what} in the index is not that of the bytes"));
+                }
+            }
+        }
+    }
+
+    async fn check_versions(&mut self, report: &mut Report) -> Result<(), StoreError> {
+        let (mut object, mut version) = (String::new(), 0);
+        loop {
+            let rows = self
+                .all(
+                    "select object_id, version, etag, data from versions where object_id > $1 \
+                     or (object_id = $1 and version > $2) order by object_id, version limit $3",
+                    args![object.as_str(), version, PAGE],
+                )
+                .await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            (object, version) = (last.text(0)?, last.int(1)?);
+            for row in &rows {
+                report.versions += 1;
+                let tag = row.opt_bytes(3)?.map(|d| crate::domain::object::ETag::of(&d));
+                if row.opt_text(2)? != tag.map(|t| t.as_str().to_owned()) {
+                    let place = format!("{}/{}", row.text(0)?, row.int(1)?);
+                    report.found("version", place, "the tag is not that of the bytes");
+                }
+            }
+        }
+    }
+}

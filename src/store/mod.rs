@@ -1,0 +1,53 @@
+//! The one store: what Kalends knows, on SQLite or PostgreSQL, behind transactions whose types say what they may
+//! do. The only place that speaks SQL, and the only door through which an object changes ([`WriteTx::put_object`]).
+//! It never knows HTTP, XML or a provider.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `open` | opening, migrating, epoch and hash key |
+//! | `sql` | the waist: one SQL text, two databases |
+//! | `group` | SQLite's one writer, whose commits are shared |
+//! | `tx` | [`ReadTx`], [`WriteTx`] |
+//! | `accounts`, `credentials`, `sessions` | firms, users; app passwords, API tokens; browser sessions |
+//! | `calendars`, `properties` | calendars, and what PROPPATCH keeps |
+//! | `objects`, `door`, `transfer`, `versions` | reading objects; writing them; moving and copying; their past |
+//! | `appointments` | objects that are VEVENTs, as the API lists them |
+//! | `feeds`, `idempotency`, `audit`, `doctor`, `backup` | what their names say |
+
+mod accounts;
+mod appointments;
+mod audit;
+mod backup;
+mod calendars;
+mod credentials;
+mod doctor;
+mod door;
+mod feeds;
+mod group;
+mod idempotency;
+mod objects;
+mod open;
+mod properties;
+mod sessions;
+mod sql;
+mod transfer;
+mod tx;
+mod versions;
+
+pub use accounts::{NewUser, User, UserSettings};
+pub use appointments::{AppointmentFilter, AppointmentRow, Page};
+pub use audit::{AuditEvent, NewAudit};
+pub use backup::BackupError;
+pub use calendars::CalendarError;
+pub use credentials::{ApiToken, AppPassword, is_touch_due};
+pub use doctor::{Finding, Report};
+pub use door::{PutError, PutOutcome, Writing};
+pub use feeds::{Feed, FeedGrant, NewFeed, secret_place};
+pub use idempotency::Remembered;
+pub use objects::{Candidate, Changes, Entry, ObjectHead, StoredObject};
+pub use open::{Database, OpenError};
+pub use properties::{PropertyKey, StoredProperty};
+pub use sql::StoreError;
+pub use transfer::{Overwrite, TransferError};
+pub use tx::{ReadTx, Store, WriteTx};
+pub use versions::{Version, VersionData};

@@ -1,0 +1,378 @@
+//! Reading calendar objects: one, some by name, all of a calendar, what changed since, what lies in a time range.
+//! Listings come in pages in the order of changes and touch no body.
+
+use bytes::Bytes;
+
+use super::sql::{Row, StoreError, args, placeholders};
+use super::tx::ReadTx;
+use crate::domain::access::{Access, Caller, Right};
+use crate::domain::appointment::Facts;
+use crate::domain::calendar::Seq;
+use crate::domain::ids::{ObjectId, ResourceName};
+use crate::domain::object::{ComponentKind, ETag, Span};
+use crate::domain::time::Instant;
+
+/// How many names one statement asks for: SQLite and PostgreSQL take many more, but a page should stay small.
+pub const NAMES_PER_STATEMENT: usize = 200;
+
+/// A name in a calendar and the state behind it; `etag` is `None` where the object is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The object's name.
+    pub name: ResourceName,
+    /// Its present tag; `None`: deleted or moved away.
+    pub etag: Option<ETag>,
+    /// The calendar's seq at its last change.
+    pub seq: Seq,
+}
+
+/// A page of changes and what it takes to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The changes in their order, each name once.
+    pub entries: Vec<Entry>,
+    /// What a client that has seen these is up to date with: the last entry's seq if there is more, else the
+    /// calendar's own. Read in the same transaction as the entries.
+    pub up_to: Seq,
+    /// Whether there are changes beyond `up_to`.
+    pub more: bool,
+}
+
+/// Everything about an object but its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// Its id, kept through moves and deletion.
+    pub id: ObjectId,
+    /// Its name.
+    pub name: ResourceName,
+    /// Its UID.
+    pub uid: String,
+    /// The tag of its bytes.
+    pub etag: ETag,
+    /// The calendar's seq at its last change.
+    pub seq: Seq,
+    /// How many states it has had.
+    pub version: i64,
+    /// The kind of its components.
+    pub component: ComponentKind,
+    /// When it was first put.
+    pub created: Instant,
+    /// When it was last changed.
+    pub changed: Instant,
+    /// The size of its body in bytes.
+    pub bytes_len: i64,
+    /// The platform's facts.
+    pub facts: Facts,
+    /// Where it came from; `local` unless a link brought it.
+    pub origin: String,
+}
+
+/// An object with the exact bytes it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Everything but the body.
+    pub head: ObjectHead,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+/// An object that may lie in a time range, told by the index alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub name: ResourceName,
+    /// Its tag.
+    pub etag: ETag,
+    /// Where it lies; `None`: undated.
+    pub span: Option<Span>,
+    /// Whether it has more than one instance, so that the span alone does not decide.
+    pub recurring: bool,
+    /// Whether it is all-day.
+    pub all_day: bool,
+    /// Whether TRANSP is TRANSPARENT.
+    pub transparent: bool,
+    /// STATUS in upper case.
+    pub status: Option<String>,
+}
+
+pub(super) const HEAD_COLUMNS: &str = "o.object_id, o.name, o.uid, o.etag, o.seq, o.version, o.component, o.created_ms, o.changed_ms, \
+     o.bytes_len, o.appointment_type, o.client_id, o.staff_user_id, o.project_id, o.origin";
+/// Columns of a head, for queries that have more.
+pub(super) const HEAD_LEN: usize = 15;
+
+pub(super) fn head_of(row: &Row) -> Result<ObjectHead, StoreError> {
+    Ok(ObjectHead {
+        id: ObjectId::from_text(row.text(0)?),
+        name: name_of(row, 1)?,
+        uid: row.text(2)?,
+        etag: ETag::new(row.text(3)?),
+        seq: Seq(row.int(4)?),
+        version: row.int(5)?,
+        component: row.word(6, ComponentKind::from_name)?,
+        created: row.instant(7)?,
+        changed: row.instant(8)?,
+        bytes_len: row.int(9)?,
+        facts: facts_of(row, 10)?,
+        origin: row.text(14)?,
+    })
+}
+
+/// Facts from four columns beginning at `at`.
+pub(super) fn facts_of(row: &Row, at: usize) -> Result<Facts, StoreError> {
+    Ok(Facts {
+        appointment_type: row.opt_text(at)?,
+        client_id: row.opt_text(at + 1)?,
+        staff_user_id: row.opt_text(at + 2)?,
+        project_id: row.opt_text(at + 3)?,
+    })
+}
+
+pub(super) fn name_of(row: &Row, column: usize) -> Result<ResourceName, StoreError> {
+    row.word(column, |t| ResourceName::parse(t).ok())
+}
+
+fn object_of(row: &Row) -> Result<StoredObject, StoreError> {
+    Ok(StoredObject { head: head_of(row)?, bytes: Bytes::from(row.bytes(HEAD_LEN)?) })
+}
+
+/// Where an object lies, from its index columns.
+fn span_of(row: &Row, starts: usize) -> Result<Option<Span>, StoreError> {
+    let floating = row.flag(starts + 2)?;
+    Ok(match (row.opt_instant(starts)?, row.opt_instant(starts + 1)?) {
+        (Some(s), Some(e)) => Some(Span { starts: s, ends: (e != Instant::FAR_FUTURE).then_some(e), floating }),
+        _ => None,
+    })
+}
+
+impl ReadTx {
+    /// One object by its name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn object(&mut self, access: &Access, name: &ResourceName) -> Result<Option<StoredObject>, StoreError> {
+        let sql = format!(
+            "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name = $3"
+        );
+        let row = self.first(&sql, args![access.firm(), access.calendar(), name]).await?;
+        row.as_ref().map(object_of).transpose()
+    }
+
+    /// One object by its name, without its body.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn object_head(
+        &mut self,
+        access: &Access,
+        name: &ResourceName,
+    ) -> Result<Option<ObjectHead>, StoreError> {
+        let sql =
+            format!("select {HEAD_COLUMNS} from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name = $3");
+        let row = self.first(&sql, args![access.firm(), access.calendar(), name]).await?;
+        row.as_ref().map(head_of).transpose()
+    }
+
+    /// One object by its id wherever the caller may do `right`, with the proof of it.
+    ///
+    /// # Errors
+    /// The database failed. An object out of the caller's sight is `None`.
+    pub async fn object_by_id(
+        &mut self,
+        caller: &Caller,
+        id: &ObjectId,
+        right: Right,
+    ) -> Result<Option<(Access, StoredObject)>, super::CalendarError> {
+        let sql = format!(
+            "select {HEAD_COLUMNS}, o.data, o.calendar_id from objects o where o.firm_id = $1 and o.object_id = $2"
+        );
+        let Some(row) = self.first(&sql, args![&caller.firm, id]).await? else { return Ok(None) };
+        let calendar = crate::domain::ids::CalendarId::from_text(row.text(HEAD_LEN + 1)?);
+        match self.calendar_by_id(caller, &calendar, right).await {
+            Ok((access, _)) => Ok(Some((access, object_of(&row)?))),
+            Err(super::CalendarError::NotFound) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The objects of these names that exist, in no particular order; bodies included.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn objects_named(
+        &mut self,
+        access: &Access,
+        names: &[ResourceName],
+    ) -> Result<Vec<StoredObject>, StoreError> {
+        let mut found = Vec::with_capacity(names.len());
+        for chunk in names.chunks(NAMES_PER_STATEMENT) {
+            let sql = format!(
+                "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name in ({})",
+                placeholders(3, chunk.len())
+            );
+            let mut values = args![access.firm(), access.calendar()];
+            values.extend(chunk.iter().map(super::sql::Arg::from));
+            for row in self.all(&sql, values).await? {
+                found.push(object_of(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A page of a calendar's present objects in the order of their changes, from the index alone: those with a
+    /// seq in `after+1 ..= up_to`. Pages bounded by one `up_to` need no common transaction: what changes meanwhile
+    /// moves beyond it and comes with the next sync.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn entries(
+        &mut self,
+        access: &Access,
+        after: Seq,
+        up_to: Seq,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let rows = self
+            .all(
+                "select seq, name, etag from objects where firm_id = $1 and calendar_id = $2 and seq > $3 \
+                 and seq <= $4 order by seq limit $5",
+                args![access.firm(), access.calendar(), after, up_to, i64::from(limit)],
+            )
+            .await?;
+        rows.iter()
+            .map(|r| Ok(Entry { seq: Seq(r.int(0)?), name: name_of(r, 1)?, etag: Some(ETag::new(r.text(2)?)) }))
+            .collect()
+    }
+
+    /// As [`ReadTx::entries`], with everything but the bodies.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn heads(
+        &mut self,
+        access: &Access,
+        after: Seq,
+        up_to: Seq,
+        limit: u32,
+    ) -> Result<Vec<ObjectHead>, StoreError> {
+        let sql = format!(
+            "select {HEAD_COLUMNS} from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.seq > $3 and o.seq <= $4 \
+             order by o.seq limit $5"
+        );
+        let rows = self.all(&sql, args![access.firm(), access.calendar(), after, up_to, i64::from(limit)]).await?;
+        rows.iter().map(head_of).collect()
+    }
+
+    /// As [`ReadTx::entries`], with bodies.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn bodies(
+        &mut self,
+        access: &Access,
+        after: Seq,
+        up_to: Seq,
+        limit: u32,
+    ) -> Result<Vec<StoredObject>, StoreError> {
+        let sql = format!(
+            "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.seq > $3 \
+             and o.seq <= $4 order by o.seq limit $5"
+        );
+        let rows = self.all(&sql, args![access.firm(), access.calendar(), after, up_to, i64::from(limit)]).await?;
+        rows.iter().map(object_of).collect()
+    }
+
+    /// What changed after `since`, at most `limit` names, and the seq that a client is then up to date with.
+    /// `Seq(0)` is a first sync: it lists what is there and nothing that is gone.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn changes(&mut self, access: &Access, since: Seq, limit: u32) -> Result<Changes, StoreError> {
+        let (firm, calendar) = (access.firm(), access.calendar());
+        let current = self
+            .first("select seq from calendars where firm_id = $1 and calendar_id = $2", args![firm, calendar])
+            .await?;
+        let current = current.map(|r| r.int(0)).transpose()?.map_or(since, Seq);
+        let ask = i64::from(limit) + 1;
+        let mut entries = self.entries(access, since, current, limit.saturating_add(1)).await?;
+        if since.0 > 0 {
+            let rows = self
+                .all(
+                    "select seq, name from tombstones where firm_id = $1 and calendar_id = $2 and seq > $3 \
+                     order by seq limit $4",
+                    args![firm, calendar, since, ask],
+                )
+                .await?;
+            for row in &rows {
+                entries.push(Entry { seq: Seq(row.int(0)?), name: name_of(row, 1)?, etag: None });
+            }
+            entries.sort_by_key(|e| e.seq);
+        }
+        let limit = limit as usize;
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let up_to = match entries.last() {
+            Some(last) if more => last.seq,
+            _ => current,
+        };
+        Ok(Changes { entries, up_to, more })
+    }
+
+    /// Objects of one kind that may have an instance that ends after `from` and starts before `to`, and those
+    /// without any date. At most `limit`, in the order of their names after `after`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn candidates(
+        &mut self,
+        access: &Access,
+        component: ComponentKind,
+        (from, to): (Instant, Instant),
+        after: Option<&ResourceName>,
+        limit: u32,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let rows = self
+            .all(
+                "select name, etag, starts_ms, ends_ms, floating, recurring, all_day, transparent, status from objects \
+                 where firm_id = $1 and calendar_id = $2 and component = $3 and name > $4 \
+                 and (ends_ms is null or (ends_ms >= $5 and starts_ms <= $6)) order by name limit $7",
+                args![
+                    access.firm(),
+                    access.calendar(),
+                    component.name(),
+                    after.map_or("", ResourceName::as_str),
+                    from,
+                    to,
+                    i64::from(limit)
+                ],
+            )
+            .await?;
+        rows.iter()
+            .map(|r| {
+                Ok(Candidate {
+                    name: name_of(r, 0)?,
+                    etag: ETag::new(r.text(1)?),
+                    span: span_of(r, 2)?,
+                    recurring: r.flag(5)?,
+                    all_day: r.flag(6)?,
+                    transparent: r.flag(7)?,
+                    status: r.opt_text(8)?,
+                })
+            })
+            .collect()
+    }
+
+    /// How many objects a calendar holds, and their size in bytes.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn calendar_size(&mut self, access: &Access) -> Result<(i64, i64), StoreError> {
+        let row = self
+            .first(
+                "select count(*), cast(coalesce(sum(bytes_len), 0) as bigint) from objects \
+                 where firm_id = $1 and calendar_id = $2",
+                args![access.firm(), access.calendar()],
+            )
+            .await?;
+        row.map_or(Ok((0, 0)), |r| Ok((r.int(0)?, r.int(1)?)))
+    }
+}

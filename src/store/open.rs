@@ -1,0 +1,242 @@
+//! Opening a store: connections, migrations, and what a fresh one is born with.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+
+use super::group::WriterQueue;
+use super::sql::{Link, StoreError, args};
+use super::tx::{Db, Inner, Store};
+use crate::crypto::{Chance, CryptoError, HashKey, KEY_BYTES, KeyRing, Place};
+use crate::domain::time::Clock;
+
+/// The schema's history, compiled in; forward only.
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How long a statement waits for another process (the command line beside a running server) to finish its write.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// More readers than cores gain nothing on SQLite; a few more keep long listings from starving short reads.
+const SQLITE_READERS: u32 = 8;
+/// Connections per node; PostgreSQL's own default allows a hundred for all.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a request waits for a connection before it is told that the database is busy.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements kept prepared per connection; there are fewer.
+const STATEMENTS_CACHED: usize = 256;
+
+/// Where a store is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The embedded database in one file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL URL.
+    Postgres(String),
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Neither `sqlite:PATH` nor `postgres://…`.
+    #[error("a database is sqlite:PATH or postgres://USER@HOST/NAME, not {0:?}")]
+    BadUrl(String),
+    /// A newer program has been here; an older one would misunderstand what it finds.
+    #[error(
+        "the database was written by a newer version of kalends (its schema {0} is unknown here); use that version"
+    )]
+    Newer(i64),
+    /// The schema could not be brought up to date.
+    #[error("the database's schema could not be brought up to date: {0}")]
+    Migrate(#[source] MigrateError),
+    /// The configured encryption keys do not fit this store.
+    #[error("the configured encryption keys do not open this database: {0}")]
+    Keys(#[from] CryptoError),
+    /// The folder of the database cannot be made.
+    #[error("cannot create the folder {0}: {1}")]
+    Folder(PathBuf, #[source] std::io::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> OpenError {
+        OpenError::Store(error.into())
+    }
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> OpenError {
+        match error {
+            MigrateError::VersionMissing(version) => OpenError::Newer(version),
+            other => OpenError::Migrate(other),
+        }
+    }
+}
+
+impl FromStr for Database {
+    type Err = OpenError;
+
+    fn from_str(url: &str) -> Result<Database, OpenError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Database::Postgres(url.to_owned()));
+        }
+        let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+        match path.filter(|p| !p.is_empty()) {
+            Some(path) => Ok(Database::Sqlite(PathBuf::from(path))),
+            None => Err(OpenError::BadUrl(without_password(url))),
+        }
+    }
+}
+
+/// A URL as it may be shown: without what stands between `:` and `@`.
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(start), Some(at)) if start < at => format!("{}://…{}", &url[..start], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+impl Database {
+    /// The database as it may be shown in logs and `config check`.
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        match self {
+            Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Database::Postgres(url) => without_password(url),
+        }
+    }
+}
+
+impl Store {
+    /// Opens a store, making or migrating it where needed.
+    ///
+    /// # Errors
+    /// The database is newer than the program, out of reach, or sealed with other keys.
+    pub async fn open(
+        database: &Database,
+        keys: &KeyRing,
+        clock: Arc<dyn Clock>,
+        chance: Arc<Chance>,
+    ) -> Result<Store, OpenError> {
+        let db = match database {
+            Database::Sqlite(path) => open_sqlite(path).await?,
+            Database::Postgres(url) => open_postgres(url).await?,
+        };
+        let (epoch, hash_key) = birth(&db, keys, &chance).await?;
+        Ok(Store { inner: Arc::new(Inner { db, epoch, hash_key, clock, chance }) })
+    }
+}
+
+/// The options that every connection to an SQLite store has.
+pub(super) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An acknowledged write has been fsynced.
+        .synchronous(SqliteSynchronous::Full)
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        .pragma("cache_size", "-16000")
+        .disable_statement_logging()
+}
+
+async fn open_sqlite(path: &Path) -> Result<Db, OpenError> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| OpenError::Folder(folder.to_owned(), e))?;
+    }
+    let mut writer = sqlite_options(path).create_if_missing(true).connect().await?;
+    MIGRATIONS.run(&mut writer).await?;
+    let readers = SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(sqlite_options(path).pragma("query_only", "1"))
+        .await?;
+    Ok(Db::Sqlite { writer: WriterQueue::new(writer), readers })
+}
+
+async fn open_postgres(url: &str) -> Result<Db, OpenError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| OpenError::BadUrl(without_password(url)))?
+        .application_name("kalends")
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        .disable_statement_logging();
+    let mut first = options.connect().await?;
+    MIGRATIONS.run(&mut first).await?;
+    first.close().await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
+    Ok(Db::Postgres(pool))
+}
+
+const EPOCH: &str = "epoch";
+const HASH_KEY: &str = "hash_key";
+
+fn hash_key_place() -> Place<'static> {
+    Place { table: "store_meta", row: HASH_KEY, column: "value" }
+}
+
+/// Reads the epoch and the hash key; the first node to open a fresh store makes them.
+async fn birth(db: &Db, keys: &KeyRing, chance: &Chance) -> Result<(String, HashKey), OpenError> {
+    let epoch = meta(db, EPOCH, || hex::encode(chance.bytes::<6>()).into_bytes()).await?;
+    let sealed = meta(db, HASH_KEY, || keys.seal(hash_key_place(), &chance.bytes::<KEY_BYTES>(), chance)).await?;
+    let opened = keys.open(hash_key_place(), &sealed)?;
+    let hash_key = HashKey::from_bytes(&opened).ok_or(CryptoError::Broken)?;
+    Ok((String::from_utf8_lossy(&epoch).into_owned(), hash_key))
+}
+
+async fn meta(db: &Db, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    const READ: &str = "select value from store_meta where name = $1";
+    const WRITE: &str = "insert into store_meta (name, value) values ($1, $2) on conflict (name) do nothing";
+    match db {
+        Db::Sqlite { writer, .. } => {
+            let mut turn = writer.turn().await?;
+            if let Some(row) = Link::Sqlite(turn.connection()?).first(READ, args![name]).await? {
+                let value = row.bytes(0)?;
+                turn.commit().await?;
+                return Ok(value);
+            }
+            let value = make();
+            Link::Sqlite(turn.connection()?).exec(WRITE, args![name, value.clone()]).await?;
+            turn.commit().await?;
+            Ok(value)
+        }
+        Db::Postgres(pool) => {
+            let mut connection = pool.acquire().await?;
+            if let Some(row) = Link::Postgres(&mut connection).first(READ, args![name]).await? {
+                return row.bytes(0);
+            }
+            Link::Postgres(&mut connection).exec(WRITE, args![name, make()]).await?;
+            // Another node may have been first.
+            match Link::Postgres(&mut connection).first(READ, args![name]).await? {
+                Some(row) => row.bytes(0),
+                None => Err(StoreError::Corrupt("store_meta".to_owned())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_url_is_read_and_shown_without_its_password() {
+        assert_eq!("sqlite:/x/y.db".parse::<Database>().ok(), Some(Database::Sqlite("/x/y.db".into())));
+        let pg: Database = "postgres://ada:geheim@db/kalends".parse().expect("a url");
+        assert_eq!(pg.redacted(), "postgres://…@db/kalends");
+        assert!("mysql://root:geheim@db".parse::<Database>().is_err_and(|e| !e.to_string().contains("geheim")));
+    }
+}

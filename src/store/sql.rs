@@ -1,0 +1,265 @@
+//! The waist between two databases and one SQL text. Arguments are four kinds of values, rows give the same four
+//! back; `$1` placeholders, `on conflict` and `returning` read the same on both.
+
+use bytes::Bytes;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
+
+/// Why the store could not do what was asked. What a caller may want to tell apart is in the answers of the
+/// methods themselves; this is the rest.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else holds what is needed; worth trying again soon.
+    #[error("the database is busy")]
+    Busy(#[source] sqlx::Error),
+    /// The disk or the database's quota is full. Nothing was changed.
+    #[error("the database has no room left")]
+    Full(#[source] sqlx::Error),
+    /// A row that must be unique is there already.
+    #[error("already there")]
+    Duplicate,
+    /// What the database holds cannot be what we wrote.
+    #[error("the database holds something unreadable: {0}")]
+    Corrupt(String),
+    /// The database could not be reached or refused.
+    #[error("the database failed: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        let code = error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
+        match (&error, code.as_deref()) {
+            (sqlx::Error::PoolTimedOut, _) => StoreError::Busy(error),
+            // SQLite: the low byte is the primary code. 5 BUSY, 6 LOCKED, 13 FULL. PostgreSQL: SQLSTATE.
+            (sqlx::Error::Database(_), Some(code)) => match code {
+                "2067" | "1555" | "23505" => StoreError::Duplicate,
+                "40001" | "40P01" | "55P03" | "57P03" | "53300" => StoreError::Busy(error),
+                "53100" | "53400" => StoreError::Full(error),
+                other => match other.parse::<i32>().ok().filter(|_| other.len() < 5).map(|c| c & 0xff) {
+                    Some(5 | 6) => StoreError::Busy(error),
+                    Some(13) => StoreError::Full(error),
+                    _ => StoreError::Database(error),
+                },
+            },
+            _ => StoreError::Database(error),
+        }
+    }
+}
+
+/// A value bound to a statement.
+#[derive(Clone, Debug)]
+pub(super) enum Arg {
+    /// bigint
+    Int(Option<i64>),
+    /// text
+    Text(Option<String>),
+    /// bytea
+    Bytes(Option<Vec<u8>>),
+}
+
+macro_rules! arg_from {
+    ($($from:ty => |$v:ident| $to:expr;)*) => {$(
+        impl From<$from> for Arg {
+            fn from($v: $from) -> Arg {
+                $to
+            }
+        }
+    )*};
+}
+arg_from! {
+    i64 => |v| Arg::Int(Some(v));
+    Option<i64> => |v| Arg::Int(v);
+    bool => |v| Arg::Int(Some(i64::from(v)));
+    &str => |v| Arg::Text(Some(v.to_owned()));
+    String => |v| Arg::Text(Some(v));
+    &String => |v| Arg::Text(Some(v.clone()));
+    Option<String> => |v| Arg::Text(v);
+    &Option<String> => |v| Arg::Text(v.clone());
+    Option<&str> => |v| Arg::Text(v.map(str::to_owned));
+    Vec<u8> => |v| Arg::Bytes(Some(v));
+    &[u8] => |v| Arg::Bytes(Some(v.to_vec()));
+    &Bytes => |v| Arg::Bytes(Some(v.to_vec()));
+    Option<Vec<u8>> => |v| Arg::Bytes(v);
+    crate::domain::time::Instant => |v| Arg::Int(Some(v.ms()));
+    Option<crate::domain::time::Instant> => |v| Arg::Int(v.map(|i| i.ms()));
+    crate::domain::calendar::Seq => |v| Arg::Int(Some(v.0));
+}
+
+macro_rules! arg_from_names {
+    ($($name:ident)*) => {$(
+        impl From<&crate::domain::ids::$name> for Arg {
+            fn from(v: &crate::domain::ids::$name) -> Arg {
+                Arg::Text(Some(v.as_str().to_owned()))
+            }
+        }
+    )*};
+}
+arg_from_names! {
+    FirmId UserId CalendarId ObjectId AppPasswordId TokenId FeedId SessionId AuditId ResourceName Slug UserName
+}
+
+impl From<&crate::domain::object::ETag> for Arg {
+    fn from(v: &crate::domain::object::ETag) -> Arg {
+        Arg::Text(Some(v.as_str().to_owned()))
+    }
+}
+
+/// Binds values in the order of their placeholders.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Arg::from($value)),*] };
+}
+pub(super) use args;
+
+/// A row of either database.
+pub(super) enum Row {
+    /// From SQLite.
+    Sqlite(SqliteRow),
+    /// From PostgreSQL.
+    Postgres(PgRow),
+}
+
+macro_rules! getter {
+    ($(#[$doc:meta])* $name:ident, $kind:ty) => {
+        $(#[$doc])*
+        pub(super) fn $name(&self, column: usize) -> Result<$kind, StoreError> {
+            match self {
+                Row::Sqlite(row) => row.try_get(column),
+                Row::Postgres(row) => row.try_get(column),
+            }
+            .map_err(|e| StoreError::Corrupt(e.to_string()))
+        }
+    };
+}
+
+impl Row {
+    getter!(/// A bigint.
+        int, i64);
+    getter!(/// A bigint or null.
+        opt_int, Option<i64>);
+    getter!(/// A text.
+        text, String);
+    getter!(/// A text or null.
+        opt_text, Option<String>);
+    getter!(/// A bytea.
+        bytes, Vec<u8>);
+    getter!(/// A bytea or null.
+        opt_bytes, Option<Vec<u8>>);
+
+    /// A flag kept as 0 or 1.
+    pub(super) fn flag(&self, column: usize) -> Result<bool, StoreError> {
+        self.int(column).map(|v| v != 0)
+    }
+
+    /// A point in time.
+    pub(super) fn instant(&self, column: usize) -> Result<crate::domain::time::Instant, StoreError> {
+        self.int(column).map(crate::domain::time::Instant::from_ms)
+    }
+
+    /// A point in time or null.
+    pub(super) fn opt_instant(&self, column: usize) -> Result<Option<crate::domain::time::Instant>, StoreError> {
+        Ok(self.opt_int(column)?.map(crate::domain::time::Instant::from_ms))
+    }
+
+    /// A text that `parse` must understand.
+    pub(super) fn word<T>(&self, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
+        let text = self.text(column)?;
+        parse(&text).ok_or_else(|| StoreError::Corrupt(format!("unknown word {text:?}")))
+    }
+
+    /// A JSON text.
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, StoreError> {
+        serde_json::from_str(&self.text(column)?).map_err(|e| StoreError::Corrupt(e.to_string()))
+    }
+}
+
+/// JSON for a text column.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// `$from, $from+1, …` for a list of `count` values.
+pub(super) fn placeholders(from: usize, count: usize) -> String {
+    (from..from + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+macro_rules! bind {
+    ($kind:ty, $args:expr) => {{
+        let mut bound = <$kind>::default();
+        for arg in $args {
+            match arg {
+                Arg::Int(v) => bound.add(v),
+                Arg::Text(v) => bound.add(v),
+                Arg::Bytes(v) => bound.add(v),
+            }
+            .map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        }
+        bound
+    }};
+}
+
+/// A connection of either database, borrowed from a transaction.
+pub(super) enum Link<'a> {
+    /// To SQLite.
+    Sqlite(&'a mut SqliteConnection),
+    /// To PostgreSQL.
+    Postgres(&'a mut PgConnection),
+}
+
+impl Link<'_> {
+    /// Runs a statement; the number of rows it changed.
+    pub(super) async fn exec(self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        Ok(match self {
+            Link::Sqlite(c) => {
+                let bound = bind!(SqliteArguments, args);
+                sqlx::query_with(AssertSqlSafe(sql), bound).execute(c).await?.rows_affected()
+            }
+            Link::Postgres(c) => {
+                let bound = bind!(PgArguments, args);
+                sqlx::query_with(AssertSqlSafe(sql), bound).execute(c).await?.rows_affected()
+            }
+        })
+    }
+
+    /// Runs a query; all its rows. Every query that could have many has a `limit`.
+    pub(super) async fn all(self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Link::Sqlite(c) => {
+                let bound = bind!(SqliteArguments, args);
+                let rows = sqlx::query_with(AssertSqlSafe(sql), bound).fetch_all(c).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Link::Postgres(c) => {
+                let bound = bind!(PgArguments, args);
+                let rows = sqlx::query_with(AssertSqlSafe(sql), bound).fetch_all(c).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Runs a query; its first row.
+    pub(super) async fn first(self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Link::Sqlite(c) => {
+                let bound = bind!(SqliteArguments, args);
+                sqlx::query_with(AssertSqlSafe(sql), bound).fetch_optional(c).await?.map(Row::Sqlite)
+            }
+            Link::Postgres(c) => {
+                let bound = bind!(PgArguments, args);
+                sqlx::query_with(AssertSqlSafe(sql), bound).fetch_optional(c).await?.map(Row::Postgres)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_count_on() {
+        assert_eq!(placeholders(3, 3), "$3, $4, $5");
+        assert_eq!(placeholders(1, 0), "");
+    }
+}

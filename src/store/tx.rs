@@ -1,0 +1,203 @@
+//! Transactions: a [`ReadTx`] sees one state of everything and can write nothing; a [`WriteTx`] can do both and is
+//! nothing until it is committed. One at a time per task, none held across a network await.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+use super::group::{Turn, WriterQueue};
+use super::sql::{Arg, Link, Row, StoreError};
+use crate::crypto::{Chance, HashKey};
+use crate::domain::time::{Clock, Instant};
+
+/// The store. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) db: Db,
+    pub(super) epoch: String,
+    pub(super) hash_key: HashKey,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) chance: Arc<Chance>,
+}
+
+pub(super) enum Db {
+    Sqlite { writer: WriterQueue, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.inner.db {
+            Db::Sqlite { .. } => "Store(sqlite)",
+            Db::Postgres(_) => "Store(postgres)",
+        })
+    }
+}
+
+impl Store {
+    /// Begins to read: one state of everything, for as long as the transaction lives.
+    ///
+    /// # Errors
+    /// The database is busy or gone.
+    pub async fn read(&self) -> Result<ReadTx, StoreError> {
+        let conn = match &self.inner.db {
+            Db::Sqlite { readers, .. } => Conn::SqliteRead(readers.begin().await?),
+            Db::Postgres(pool) => {
+                Conn::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        };
+        Ok(self.tx(conn))
+    }
+
+    /// Begins to write. On SQLite this waits for the one writer's turn.
+    ///
+    /// # Errors
+    /// The database is busy, full or gone.
+    pub async fn write(&self) -> Result<WriteTx, StoreError> {
+        let conn = match &self.inner.db {
+            Db::Sqlite { writer, .. } => Conn::SqliteWrite(writer.turn().await?),
+            Db::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+        };
+        Ok(WriteTx { read: self.tx(conn) })
+    }
+
+    fn tx(&self, conn: Conn) -> ReadTx {
+        ReadTx { conn, store: self.clone(), now: self.inner.clock.now() }
+    }
+
+    /// The life of this store, for sync tokens.
+    #[must_use]
+    pub fn epoch(&self) -> &str {
+        &self.inner.epoch
+    }
+
+    /// The present time by the store's clock.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.inner.clock.now()
+    }
+
+    /// The store's source of chance.
+    #[must_use]
+    pub fn chance(&self) -> &Chance {
+        &self.inner.chance
+    }
+
+    /// The keyed hash of a secret, under which it is looked up.
+    #[must_use]
+    pub fn hash(&self, purpose: &str, secret: &str) -> [u8; 32] {
+        self.inner.hash_key.hash(purpose, secret)
+    }
+
+    /// The name of the database engine, for logs and metrics.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        match self.inner.db {
+            Db::Sqlite { .. } => "sqlite",
+            Db::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Connections of the read pool (PostgreSQL: of the pool): all, and those waiting for work.
+    #[must_use]
+    pub fn pool_size(&self) -> (u32, usize) {
+        match &self.inner.db {
+            Db::Sqlite { readers, .. } => (readers.size(), readers.num_idle()),
+            Db::Postgres(pool) => (pool.size(), pool.num_idle()),
+        }
+    }
+
+    /// Closes every connection after the work on it is done.
+    pub async fn close(&self) {
+        match &self.inner.db {
+            Db::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+pub(super) enum Conn {
+    SqliteRead(Transaction<'static, Sqlite>),
+    SqliteWrite(Turn),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// One state of everything, to read.
+pub struct ReadTx {
+    conn: Conn,
+    pub(super) store: Store,
+    pub(super) now: Instant,
+}
+
+/// Reads and writes that happen together or not at all. Dropped without [`WriteTx::commit`] it never happened.
+pub struct WriteTx {
+    read: ReadTx,
+}
+
+impl ReadTx {
+    pub(super) fn link(&mut self) -> Result<Link<'_>, StoreError> {
+        Ok(match &mut self.conn {
+            Conn::SqliteRead(tx) => Link::Sqlite(tx),
+            Conn::SqliteWrite(turn) => Link::Sqlite(turn.connection()?),
+            Conn::Postgres(tx) => Link::Postgres(tx),
+        })
+    }
+
+    pub(super) async fn all(&mut self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        self.link()?.all(sql, args).await
+    }
+
+    pub(super) async fn first(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
+        self.link()?.first(sql, args).await
+    }
+
+    /// When this transaction began, by the store's clock.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+impl WriteTx {
+    pub(super) async fn exec(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        self.link()?.exec(sql, args).await
+    }
+
+    /// Ten random bytes for an identifier.
+    pub(super) fn random(&self) -> [u8; 10] {
+        self.read.store.chance().bytes()
+    }
+
+    /// Makes everything done in it durable; returns when it is on disk.
+    ///
+    /// # Errors
+    /// Nothing of it happened: the database is full, busy or gone.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.read.conn {
+            Conn::SqliteWrite(turn) => turn.commit().await,
+            Conn::SqliteRead(tx) => Ok(tx.commit().await?),
+            Conn::Postgres(tx) => Ok(tx.commit().await?),
+        }
+    }
+}
+
+impl Deref for WriteTx {
+    type Target = ReadTx;
+    fn deref(&self) -> &ReadTx {
+        &self.read
+    }
+}
+
+impl DerefMut for WriteTx {
+    fn deref_mut(&mut self) -> &mut ReadTx {
+        &mut self.read
+    }
+}
