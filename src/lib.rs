@@ -8,3 +8,5 @@ pub mod domain;
 
 pub mod crypto;
 pub mod store;
+
+pub mod auth;
