@@ -14,6 +14,7 @@ pub mod text;
 pub mod tree;
 pub mod validate;
 pub mod value;
+pub mod zone;
 
 #[cfg(test)]
 mod cases;
