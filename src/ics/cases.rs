@@ -170,7 +170,7 @@ fn the_corpus_is_read_without_loss() {
 }
 
 /// Text with a good share of what matters to this format.
-fn calendar_like() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn calendar_like() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(b"BEGIN:VEVENT\r\n".to_vec()),
         Just(b"END:VEVENT\r\n".to_vec()),

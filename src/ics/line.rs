@@ -120,6 +120,14 @@ impl Property {
         &self.source[self.name.start..self.value.end]
     }
 
+    /// The same with bytes by the letter of the RFC; they stay where they are so already.
+    pub(crate) fn normalized(self) -> Self {
+        let sound = std::str::from_utf8(&self.raw).is_ok_and(|text| {
+            text.strip_suffix("\r\n").is_some_and(|line| !line.replace("\r\n ", "").contains(['\r', '\n']))
+        });
+        if sound { self } else { Self { raw: Bytes::from(text::fold(self.unfolded())), ..self } }
+    }
+
     /// The parameters as written, each with its leading semicolon; empty without any.
     fn params_text(&self) -> &str {
         &self.source[self.params.clone()]
@@ -141,25 +149,12 @@ impl Property {
 
     /// Reads one unfolded line of `source`; `None` when it is no content line.
     fn read(source: &Arc<str>, at: Range<usize>, raw: Bytes, line: u32) -> Option<Self> {
-        let text = &source[at.clone()];
-        let name_end = text.find([':', ';'])?;
-        let name = &text[..name_end];
-        if name.is_empty() || !name.chars().all(is_name_char) {
-            return None;
-        }
-        let mut end = name_end;
-        while text[end..].starts_with(';') {
-            end += 1;
-            end += param_end(&text[end..]);
-        }
-        if !text[end..].starts_with(':') {
-            return None;
-        }
+        let (name_end, params_end) = parts(&source[at.clone()])?;
         Some(Self {
             source: Arc::clone(source),
             name: at.start..at.start + name_end,
-            params: at.start + name_end..at.start + end,
-            value: at.start + end + 1..at.end,
+            params: at.start + name_end..at.start + params_end,
+            value: at.start + params_end + 1..at.end,
             raw,
             line,
         })
@@ -249,12 +244,12 @@ impl Other {
     }
 }
 
-/// All logical lines of `bytes`, whose raw parts concatenated are `bytes` again.
-pub(crate) fn read_lines(bytes: &Bytes) -> Result<Vec<Line>, IcsError> {
+/// All logical lines of `bytes`, whose raw parts concatenated are `bytes` again. The first is counted as `first_line`.
+pub(crate) fn read_lines(bytes: &Bytes, first_line: u32) -> Result<Vec<Line>, IcsError> {
     if bytes.len() > BODY_BYTES_MAX {
         return Err(IcsError::TooLarge { line: 0, what: "calendar object in bytes", limit: BODY_BYTES_MAX });
     }
-    let (unfolded, spans) = unfold(bytes)?;
+    let (unfolded, spans) = unfold(bytes, first_line)?;
     let source: Arc<str> = match String::from_utf8(unfolded) {
         Ok(text) => Arc::from(text),
         Err(error) => {
@@ -302,13 +297,13 @@ struct Span {
 }
 
 /// The unfolded text, its lines separated by LF, and where each line lies in both.
-fn unfold(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Span>), IcsError> {
+fn unfold(bytes: &[u8], first_line: u32) -> Result<(Vec<u8>, Vec<Span>), IcsError> {
     let end_byte = line_end_byte(bytes);
     let mut text = Vec::with_capacity(bytes.len());
     let mut spans: Vec<Span> = Vec::new();
     let mut start = 0;
     for (index, physical) in bytes.split_inclusive(|b| *b == end_byte).enumerate() {
-        let line = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let line = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(first_line);
         if index >= LINES_MAX {
             return Err(IcsError::TooLarge { line, what: "number of lines", limit: LINES_MAX });
         }
@@ -341,6 +336,25 @@ fn unfold(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Span>), IcsError> {
         start = end;
     }
     Ok((text, spans))
+}
+
+/// Whether an unfolded line has a name and a value.
+pub(crate) fn is_content_line(unfolded: &str) -> bool {
+    parts(unfolded).is_some()
+}
+
+/// Where the name and where the parameters of an unfolded line end; `None` when it is no content line.
+fn parts(text: &str) -> Option<(usize, usize)> {
+    let name_end = text.find([':', ';'])?;
+    if name_end == 0 || !text[..name_end].chars().all(is_name_char) {
+        return None;
+    }
+    let mut end = name_end;
+    while text[end..].starts_with(';') {
+        end += 1;
+        end += param_end(&text[end..]);
+    }
+    text[end..].starts_with(':').then_some((name_end, end))
 }
 
 /// RFC 5545 allows letters, digits and `-`; `_`, `.` and `/` occur in the names that exporters invent.

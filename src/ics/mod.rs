@@ -4,12 +4,16 @@
 //! and write new components. Neighbours: [`crate::domain`] gives it meaning; this module knows neither
 //! calendars nor users nor the clock, and must never decide what to do about anything.
 //!
-//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `rule`, `zone`, `validate`.
+//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `rule`, `zone`, `validate`, `build`, `repair`, `split`, `import`.
 
+pub mod build;
 pub mod error;
+pub mod import;
 pub mod limits;
 pub mod line;
+pub mod repair;
 pub mod rule;
+pub mod split;
 pub mod text;
 pub mod tree;
 pub mod validate;

@@ -140,11 +140,25 @@ pub fn is_forbidden(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{a}'..='\u{1f}' | '\u{7f}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Bytes as UTF-8: what is not UTF-8 is read as Latin-1, which is what old exporters wrote.
-pub fn from_latin1(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect()),
+/// Bytes as text: what is not UTF-8 is read as Windows-1252, which is what old exporters wrote
+/// (and what they called Latin-1).
+pub fn from_legacy(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|byte| windows_1252(*byte)));
+    }
+    Cow::Owned(out)
+}
+
+fn windows_1252(byte: u8) -> char {
+    const C1: &str = "€\u{fffd}‚ƒ„…†‡ˆ‰Š‹Œ\u{fffd}Ž\u{fffd}\u{fffd}‘’“”•–—˜™š›œ\u{fffd}žŸ";
+    match byte {
+        0x80..=0x9f => C1.chars().nth(usize::from(byte) - 0x80).unwrap_or(char::REPLACEMENT_CHARACTER),
+        other => char::from(other),
     }
 }
 
@@ -225,8 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn latin_1_is_read_as_such() {
-        assert_eq!(from_latin1(b"caf\xe9"), "café");
-        assert_eq!(from_latin1("café".as_bytes()), "café");
+    fn legacy_text_is_read_as_windows_1252() {
+        for (bytes, text) in [
+            (&b"caf\xe9"[..], "café"),
+            ("café".as_bytes(), "café"),
+            (b"\x80 \x93x\x94 \x9f\x81", "€ “x” Ÿ\u{fffd}"),
+            (b"caf\xc3\xa9 \xe9", "café é"),
+        ] {
+            assert_eq!(from_legacy(bytes), text);
+        }
     }
 }

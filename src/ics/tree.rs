@@ -38,9 +38,14 @@ impl Document {
     /// Reads a body. Refused are: broken nesting, bytes that are not UTF-8, and what exceeds a limit.
     /// What a legal calendar object is beyond that says [`super::validate`].
     pub fn parse(bytes: &Bytes) -> Result<Self, IcsError> {
+        Self::parse_part(bytes, 1)
+    }
+
+    /// Reads a part of something larger, in which it begins at `first_line`.
+    pub(crate) fn parse_part(bytes: &Bytes, first_line: u32) -> Result<Self, IcsError> {
         let mut items = Vec::new();
         let mut open: Vec<Component> = Vec::new();
-        for line in read_lines(bytes)? {
+        for line in read_lines(bytes, first_line)? {
             let item = match line {
                 Line::Property(p) if p.is("BEGIN") => {
                     if open.len() >= DEPTH_MAX {
@@ -77,6 +82,14 @@ impl Document {
     /// The components at the top.
     pub fn components(&self) -> impl Iterator<Item = &Component> {
         components(&self.items)
+    }
+
+    /// The first component at the top.
+    pub(crate) fn into_component(self) -> Option<Component> {
+        self.items.into_iter().find_map(|item| match item {
+            Item::Component(component) => Some(component),
+            Item::Property(_) | Item::Other(_) => None,
+        })
     }
 
     /// The first VCALENDAR.
@@ -259,6 +272,29 @@ impl Component {
             Item::Property(_) | Item::Other(_) => true,
         });
         before - self.items.len()
+    }
+
+    /// The same, written by the letter of the RFC: CRLF everywhere, no blank or broken lines, whole characters.
+    /// Lines that are so already keep their folding.
+    #[must_use]
+    pub(crate) fn normalized(self) -> Self {
+        let line = Property::normalized;
+        let items = self.items.into_iter().filter_map(|item| match item {
+            Item::Property(property) => Some(Item::Property(line(property))),
+            Item::Component(component) => Some(Item::Component(component.normalized())),
+            Item::Other(_) => None,
+        });
+        Self { begin: line(self.begin), items: items.collect(), end: line(self.end) }
+    }
+
+    /// Every property in it and in the components in it, BEGIN and END left out.
+    pub(crate) fn deep_properties(&self) -> Vec<&Property> {
+        let mut found = Vec::new();
+        each_line(&self.items, &mut |line| match line {
+            LineRef::Property(p) if !p.is("BEGIN") && !p.is("END") => found.push(p),
+            LineRef::Property(_) | LineRef::Other(_) => {}
+        });
+        found
     }
 
     /// Its bytes, from BEGIN to END.
