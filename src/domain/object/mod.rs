@@ -315,6 +315,23 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_settles_a_span_but_for_a_decree() {
+        let zone = "BEGIN:VTIMEZONE\nTZID:Own\nBEGIN:STANDARD\nDTSTART:16010101T000000\nTZOFFSETFROM:-0500\nTZOFFSETTO:-0500\n\
+            END:STANDARD\nEND:VTIMEZONE\n";
+        for (tzid, starts, ends, floating) in [
+            ("Europe/Berlin", "2026-07-01T08:00:00Z", "2026-07-03T14:00:00Z", false),
+            ("Own", "2026-07-01T15:00:00Z", "2026-07-03T21:00:00Z", false),
+            ("Nowhere", "2026-06-30T22:00:00Z", "2026-07-04T04:00:00Z", true),
+        ] {
+            let event = object(&format!(
+                "{zone}BEGIN:VEVENT\nUID:u\nDTSTART;TZID={tzid}:20260701T120000\nDURATION:PT0S\n\
+                 RRULE:FREQ=DAILY;COUNT=3\nEND:VEVENT"
+            ));
+            assert_eq!(span(&event), (starts.into(), ends.into(), floating), "{tzid}");
+        }
+    }
+
+    #[test]
     fn an_all_day_event_lasts_a_day_in_every_zone() {
         let (starts, ends, floating) = span(&event("DTSTART;VALUE=DATE:20260102"));
         assert!(floating && starts.as_str() <= "2026-01-01T10:00:00Z" && ends.as_str() >= "2026-01-03T12:00:00Z");

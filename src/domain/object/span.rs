@@ -1,17 +1,24 @@
 //! From the first start to the last end of an object, never too narrow.
 //!
-//! A wall-clock time whose zone is not settled here counts with every zone there is. Where a rule cannot be followed
-//! to its end within the budget, the object has no end.
+//! A wall-clock time without a zone, or in one nobody knows, counts with every zone there is. Where a rule cannot be
+//! followed to its end within the budget, the object has no end.
+
+use std::collections::HashMap;
 
 use jiff::civil::{Date, DateTime};
 
 use super::{CalendarObject, Span};
 use crate::domain::time::{DAY_MS, HOUR_MS, Instant};
 use crate::ics::rule::{Budget, LastStart, Rule, Until};
+use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Duration, Period, PeriodEnd, Property, When};
 
 /// The clocks of the world lie within 14 hours of UTC.
 const ZONE_SLACK_MS: i64 = 14 * HOUR_MS;
+
+/// Spans are kept for years while governments change their clocks: a span must still hold the appointment when the
+/// zone is read by next year's rules.
+const DECREE_SLACK_MS: i64 = 2 * HOUR_MS;
 
 /// How far a length in days can differ from the same number of 24 hours, summed over the two changes of clocks
 /// that a start and an end can lie on different sides of.
@@ -34,10 +41,11 @@ pub(super) fn is_all_day(component: &Component) -> bool {
 
 /// The span of an object; `None` when nothing in it has a date.
 pub(super) fn of(object: &CalendarObject) -> Option<Span> {
-    let mut budget = Budget::default();
-    let extents = object.components().filter_map(|component| extent(component, &mut budget));
+    let calendar = object.document().calendar()?;
+    let mut reading = Reading { zones: Zones::of(calendar), known: HashMap::new(), budget: Budget::default() };
+    let extents = object.components().filter_map(|component| reading.extent(component));
     let total = extents.reduce(Extent::joined)?;
-    let to = match later_instances(object) {
+    let to = match reading.later_instances(object) {
         Moved::By(room) => total.to.map(|to| to.saturating_add(room)),
         Moved::Unknown => None,
     };
@@ -60,72 +68,152 @@ impl Extent {
     }
 }
 
-fn extent(component: &Component, budget: &mut Budget) -> Option<Extent> {
-    let free_busy = free_busy(component);
-    let start = when(component, "DTSTART");
-    let end = when(component, "DTEND").or_else(|| when(component, "DUE"));
-    let Some(first) = start.as_ref().or(end.as_ref()) else { return free_busy };
-    let first_range = range(first);
-    let length = length(component, first, end.as_ref());
-    let mut floating = is_floating(first) || end.as_ref().is_some_and(is_floating);
-
-    let mut from = first_range.from;
-    let mut to = Some(first_range.to.saturating_add(length));
-    for rule in component.properties_named("RRULE") {
-        let last = last_start(rule, first, budget);
-        to = to.zip(last).map(|(to, last)| to.max(last.saturating_add(length).saturating_add(CLOCK_CHANGE_MS)));
-    }
-    for property in component.properties_named("RDATE") {
-        for (date, own_end) in recurrence_dates(property) {
-            floating |= is_floating(&date);
-            let date = range(&date);
-            from = from.min(date.from);
-            let end = own_end.unwrap_or_else(|| date.to.saturating_add(length).saturating_add(CLOCK_CHANGE_MS));
-            to = to.map(|to| to.max(end));
-        }
-    }
-    let extent = Extent { from, to, floating };
-    Some(match free_busy {
-        Some(other) => extent.joined(other),
-        None => extent,
-    })
-}
-
 /// How much later than the master knows the last instance can end.
 enum Moved {
     By(i64),
     Unknown,
 }
 
-/// An override for this and all later instances moves them as far as it was moved itself and gives them its length.
-fn later_instances(object: &CalendarObject) -> Moved {
-    let mut room = 0_i64;
-    for component in object.overrides() {
-        let Some(instance) = component.property("RECURRENCE-ID") else { continue };
-        if !instance.param("RANGE").is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE")) {
-            continue;
-        }
-        let (Ok(instance), Some(start), true) =
-            (When::of(instance), when(component, "DTSTART"), object.master().is_some())
-        else {
-            return Moved::Unknown;
-        };
-        let end = when(component, "DTEND").or_else(|| when(component, "DUE"));
-        let shift = range(&start).to.saturating_sub(range(&instance).from).max(0);
-        room = room.max(shift.saturating_add(length(component, &start, end.as_ref())));
-    }
-    Moved::By(room)
+/// What one reading of an object needs: its zones, each looked up once, and the steps its rules may take.
+struct Reading<'a> {
+    zones: Zones<'a>,
+    known: HashMap<String, Zone>,
+    budget: Budget,
 }
 
-/// How long one instance lasts at most.
-fn length(component: &Component, first: &When, end: Option<&When>) -> i64 {
-    if let Some(end) = end {
-        return range(end).to.saturating_sub(range(first).from).max(0);
+impl Reading<'_> {
+    fn extent(&mut self, component: &Component) -> Option<Extent> {
+        let free_busy = self.free_busy(component);
+        let start = when(component, "DTSTART");
+        let end = when(component, "DTEND").or_else(|| when(component, "DUE"));
+        let Some(first) = start.as_ref().or(end.as_ref()) else { return free_busy };
+        let first_range = self.range(first);
+        let length = self.length(component, first, end.as_ref());
+        let mut floating = self.is_floating(first) || end.as_ref().is_some_and(|end| self.is_floating(end));
+
+        let mut from = first_range.from;
+        let mut to = Some(first_range.to.saturating_add(length));
+        for rule in component.properties_named("RRULE") {
+            let last = self.last_start(rule, first);
+            to = to.zip(last).map(|(to, last)| to.max(last.saturating_add(length).saturating_add(CLOCK_CHANGE_MS)));
+        }
+        for property in component.properties_named("RDATE") {
+            for (date, own_end) in self.recurrence_dates(property) {
+                floating |= self.is_floating(&date);
+                let date = self.range(&date);
+                from = from.min(date.from);
+                let end = own_end.unwrap_or_else(|| date.to.saturating_add(length).saturating_add(CLOCK_CHANGE_MS));
+                to = to.map(|to| to.max(end));
+            }
+        }
+        let extent = Extent { from, to, floating };
+        Some(match free_busy {
+            Some(other) => extent.joined(other),
+            None => extent,
+        })
     }
-    match component.property("DURATION").map(|p| Duration::parse(p.value())) {
-        Some(Ok(duration)) => duration_ms(duration),
-        Some(Err(_)) | None if first.is_date() => DAY_MS,
-        Some(Err(_)) | None => 0,
+
+    /// An override for this and all later instances moves them as far as it was moved itself and gives them its length.
+    fn later_instances(&mut self, object: &CalendarObject) -> Moved {
+        let mut room = 0_i64;
+        for component in object.overrides() {
+            let Some(instance) = component.property("RECURRENCE-ID") else { continue };
+            if !instance.param("RANGE").is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE")) {
+                continue;
+            }
+            let (Ok(instance), Some(start), true) =
+                (When::of(instance), when(component, "DTSTART"), object.master().is_some())
+            else {
+                return Moved::Unknown;
+            };
+            let end = when(component, "DTEND").or_else(|| when(component, "DUE"));
+            let shift = self.range(&start).to.saturating_sub(self.range(&instance).from).max(0);
+            room = room.max(shift.saturating_add(self.length(component, &start, end.as_ref())));
+        }
+        Moved::By(room)
+    }
+
+    /// How long one instance lasts at most.
+    fn length(&mut self, component: &Component, first: &When, end: Option<&When>) -> i64 {
+        if let Some(end) = end {
+            return self.range(end).to.saturating_sub(self.range(first).from).max(0);
+        }
+        match component.property("DURATION").map(|p| Duration::parse(p.value())) {
+            Some(Ok(duration)) => duration_ms(duration),
+            Some(Err(_)) | None if first.is_date() => DAY_MS,
+            Some(Err(_)) | None => 0,
+        }
+    }
+
+    /// The latest instant a rule can start an instance at; `None` for a rule without end, or one whose end is not found.
+    fn last_start(&mut self, property: &Property, first: &When) -> Option<i64> {
+        // A rule that cannot be read here may be read elsewhere, and never end.
+        let rule = Rule::parse(property.value()).ok()?;
+        let rule = match first {
+            When::Date(_) => rule.for_dates(),
+            When::Floating(_) => rule.for_floating(),
+            When::Utc(_) | When::Zoned { .. } => rule,
+        };
+        let until = rule.until.map(|until| match until {
+            Until::Date(date) => self.range(&at_wall(first, end_of(date))).to,
+            Until::Local(wall) => self.range(&at_wall(first, wall)).to,
+            Until::Utc(wall) => ms(wall),
+        });
+        // UNTIL alone is enough, so that a rule with both is not counted out.
+        until.or_else(|| match rule.last_counted(first.local(), &mut self.budget) {
+            Ok(LastStart::At(wall)) => Some(self.range(&at_wall(first, wall)).to),
+            Ok(LastStart::Uncounted) | Err(_) => None,
+        })
+    }
+
+    fn recurrence_dates(&mut self, property: &Property) -> Vec<(When, Option<i64>)> {
+        if !property.value().contains('/') {
+            let dates = When::list_of(property).unwrap_or_default();
+            return dates.into_iter().map(|date| (date, None)).collect();
+        }
+        let periods = Period::list_of(property).unwrap_or_default();
+        periods.into_iter().map(|period| (period.start.clone(), Some(self.period_end(&period)))).collect()
+    }
+
+    fn free_busy(&mut self, component: &Component) -> Option<Extent> {
+        let periods = component.properties_named("FREEBUSY").flat_map(|p| Period::list_of(p).unwrap_or_default());
+        let extents = periods.map(|period| Extent {
+            from: self.range(&period.start).from,
+            to: Some(self.period_end(&period)),
+            floating: self.is_floating(&period.start),
+        });
+        extents.reduce(Extent::joined)
+    }
+
+    fn period_end(&mut self, period: &Period) -> i64 {
+        match &period.end {
+            PeriodEnd::At(end) => self.range(end).to,
+            PeriodEnd::After(duration) => self.range(&period.start).to.saturating_add(duration_ms(*duration)),
+        }
+    }
+    fn zone(&mut self, when: &When) -> Zone {
+        let Some(tzid) = when.tzid() else { return self.zones.of_value(when) };
+        if let Some(zone) = self.known.get(tzid) {
+            return zone.clone();
+        }
+        let zone = self.zones.of_value(when);
+        self.known.insert(tzid.to_owned(), zone.clone());
+        zone
+    }
+
+    fn is_floating(&mut self, when: &When) -> bool {
+        matches!(self.zone(when), Zone::Floating)
+    }
+
+    fn range(&mut self, when: &When) -> Range {
+        let (at, slack) = match self.zone(when) {
+            Zone::Utc => (ms(when.local()), 0),
+            Zone::Floating => (ms(when.local()), ZONE_SLACK_MS),
+            zone @ (Zone::Fixed(_) | Zone::Iana(_) | Zone::Custom(_)) => {
+                (zone.instant(when.local()).as_millisecond(), DECREE_SLACK_MS)
+            }
+        };
+        Range { from: at.saturating_sub(slack), to: at.saturating_add(slack) }
     }
 }
 
@@ -135,81 +223,21 @@ fn duration_ms(duration: Duration) -> i64 {
     exact.saturating_add(slack).max(0)
 }
 
-/// The latest instant a rule can start an instance at; `None` for a rule without end, or one whose end is not found.
-fn last_start(property: &Property, first: &When, budget: &mut Budget) -> Option<i64> {
-    // A rule that cannot be read here may be read elsewhere, and never end.
-    let rule = Rule::parse(property.value()).ok()?;
-    let rule = match first {
-        When::Date(_) => rule.for_dates(),
-        When::Floating(_) => rule.for_floating(),
-        When::Utc(_) | When::Zoned { .. } => rule,
-    };
-    let until = rule.until.map(|until| match until {
-        Until::Date(date) => range(&at_wall(first, end_of(date))).to,
-        Until::Local(wall) => range(&at_wall(first, wall)).to,
-        Until::Utc(wall) => ms(wall),
-    });
-    // UNTIL alone is enough, so that a rule with both is not counted out.
-    until.or_else(|| match rule.last_counted(first.local(), budget) {
-        Ok(LastStart::At(wall)) => Some(range(&at_wall(first, wall)).to),
-        Ok(LastStart::Uncounted) | Err(_) => None,
-    })
-}
-
-fn recurrence_dates(property: &Property) -> Vec<(When, Option<i64>)> {
-    if !property.value().contains('/') {
-        let dates = When::list_of(property).unwrap_or_default();
-        return dates.into_iter().map(|date| (date, None)).collect();
-    }
-    let periods = Period::list_of(property).unwrap_or_default();
-    periods.into_iter().map(|period| (period.start.clone(), Some(period_end(&period)))).collect()
-}
-
-fn free_busy(component: &Component) -> Option<Extent> {
-    let periods = component.properties_named("FREEBUSY").flat_map(|p| Period::list_of(p).unwrap_or_default());
-    let extents = periods.map(|period| Extent {
-        from: range(&period.start).from,
-        to: Some(period_end(&period)),
-        floating: is_floating(&period.start),
-    });
-    extents.reduce(Extent::joined)
-}
-
-fn period_end(period: &Period) -> i64 {
-    match &period.end {
-        PeriodEnd::At(end) => range(end).to,
-        PeriodEnd::After(duration) => range(&period.start).to.saturating_add(duration_ms(*duration)),
-    }
-}
-
 fn when(component: &Component, name: &str) -> Option<When> {
     component.property(name).and_then(|p| When::of(p).ok())
-}
-
-fn is_floating(when: &When) -> bool {
-    matches!(when, When::Date(_) | When::Floating(_))
 }
 
 /// The same kind of time at another wall clock.
 fn at_wall(kind: &When, wall: DateTime) -> When {
     match kind {
         When::Utc(_) => When::Utc(wall),
-        When::Date(_) | When::Floating(_) | When::Zoned { .. } => When::Floating(wall),
+        When::Zoned { tzid, .. } => When::Zoned { local: wall, tzid: tzid.clone() },
+        When::Date(_) | When::Floating(_) => When::Floating(wall),
     }
 }
 
 fn end_of(date: Date) -> DateTime {
     date.at(23, 59, 59, 0)
-}
-
-fn range(when: &When) -> Range {
-    let at = ms(when.local());
-    match when {
-        When::Utc(_) => Range { from: at, to: at },
-        When::Date(_) | When::Floating(_) | When::Zoned { .. } => {
-            Range { from: at.saturating_sub(ZONE_SLACK_MS), to: at.saturating_add(ZONE_SLACK_MS) }
-        }
-    }
 }
 
 /// A wall clock read as UTC.
