@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ics;
+pub mod xml;
 
 pub mod domain;
 
