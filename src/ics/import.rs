@@ -15,10 +15,10 @@ use super::build;
 use super::error::IcsError;
 use super::limits::{BODY_BYTES_MAX, COMPONENTS_MAX};
 use super::line::Property;
-use super::repair::Repair;
+use super::repair::{Repair, mend};
 use super::split::{Piece, RawComponent, Splitter, component_of};
 use super::tree::Component;
-use super::validate::{OBJECT_COMPONENTS, check_component};
+use super::validate::OBJECT_COMPONENTS;
 use super::value::{When, integer};
 
 /// Most faults and repairs that are kept to be shown; the rest is counted. Nobody reads more.
@@ -122,7 +122,7 @@ impl Import {
     }
 
     fn note(&mut self, raw: &RawComponent) -> Result<(), IcsError> {
-        let (component, repairs) = raw.read()?;
+        let (component, mut repairs) = raw.read()?;
         if component.is("VTIMEZONE") {
             if let Some(tzid) = component.text("TZID")
                 && self.zones.len() < ZONES_MAX
@@ -133,7 +133,7 @@ impl Import {
             return Ok(());
         }
         let kind = kind_of(&component)?;
-        let (uid, _) = check_component(&with_uid(component))?;
+        let (uid, _) = mend(&mut with_uid(component), &mut repairs)?;
         for repair in repairs {
             self.repairs.add(repair);
         }
@@ -250,9 +250,10 @@ struct Edition {
 }
 
 fn edition(raw: &[u8], entry: &Entry) -> Result<Edition, IcsError> {
-    let (component, _) = component_of(raw, entry.line)?;
-    let component = with_uid(component).normalized();
-    let (_, instance) = check_component(&component)?;
+    let (component, mut repairs) = component_of(raw, entry.line)?;
+    let mut component = with_uid(component).normalized();
+    // What is put right here was noted by the first reading.
+    let (_, instance) = mend(&mut component, &mut repairs)?;
     let sequence = component.property("SEQUENCE").and_then(|p| integer(p.value()).ok()).unwrap_or(0);
     let stamp = component.text("LAST-MODIFIED").or_else(|| component.text("DTSTAMP")).unwrap_or_default();
     Ok(Edition { component, line: entry.line, instance, rank: (sequence, stamp) })
@@ -436,6 +437,23 @@ mod tests {
             objects.iter().filter_map(|object| object.as_ref().err()).map(ToString::to_string).collect();
         assert_eq!(faults, ["line 5: VTODO in an object that holds VEVENT"]);
         assert_eq!(objects.len(), 2);
+    }
+
+    #[test]
+    fn an_end_nobody_can_mean_is_left_out() {
+        let (import, objects) = import(
+            "BEGIN:VEVENT\nUID:1\nDTSTART:20260101T100000Z\nDTEND:20260101T090000Z\nDURATION:PT1H\nDTSTART:20270101\nEND:VEVENT\n",
+        );
+        assert_eq!(body(&objects[0]), "BEGIN:VEVENT\nUID:1\nDTSTART:20260101T100000Z\nEND:VEVENT\n");
+        let repairs: Vec<_> = import.repairs().first.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            repairs,
+            [
+                "line 6 said a second time what may be said once and is left out",
+                "line 5 gave a duration beside an end and is left out",
+                "line 4 put the end before the start and is left out",
+            ]
+        );
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! and write new components. Neighbours: [`crate::domain`] gives it meaning; this module knows neither
 //! calendars nor users nor the clock, and must never decide what to do about anything.
 //!
-//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `rule`, `zone`, `validate`, `build`, `repair`, `split`, `import`.
+//! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `duration`, `rule`, `zone`,
+//! `validate`, `build`, `repair`, `split`, `import`.
 
 pub mod build;
+mod duration;
 pub mod error;
 pub mod import;
 pub mod limits;

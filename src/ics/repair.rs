@@ -1,12 +1,16 @@
 //! What is put right in files that no client of ours wrote, so that one bad line does not cost an appointment:
-//! lines that are none, text in an old character set, control characters. Only imports and foreign calendars come
-//! through here; what a client sends is kept as it is or refused.
+//! lines that are none, text in an old character set, control characters, ends before their start. Only imports and
+//! foreign calendars come through here; what a client sends is kept as it is or refused.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use super::error::IcsError;
 use super::line::{is_content_line, line_end_byte, without_line_end};
 use super::text;
+use super::tree::Component;
+use super::validate::check_component;
+use super::value::When;
 
 /// One thing that was put right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,14 @@ pub enum RepairKind {
     NotUtf8,
     /// It held control characters, which were left out.
     ControlCharacters,
+    /// Its TZID was a URI without quotes, so that the colon in it looked like the beginning of the value.
+    ZoneWithoutQuotes,
+    /// It gave an end before the start, and was left out.
+    EndBeforeStart,
+    /// It gave a DURATION beside an end, and was left out.
+    DurationBesideEnd,
+    /// It gave a second time what may be given once, and was left out.
+    Repeated,
 }
 
 impl fmt::Display for Repair {
@@ -34,6 +46,10 @@ impl fmt::Display for Repair {
             RepairKind::NotAContentLine => "was not a content line and is left out",
             RepairKind::NotUtf8 => "was not UTF-8 and is read as Windows-1252",
             RepairKind::ControlCharacters => "held control characters, which are left out",
+            RepairKind::ZoneWithoutQuotes => "named a time zone without the quotes it needs",
+            RepairKind::EndBeforeStart => "put the end before the start and is left out",
+            RepairKind::DurationBesideEnd => "gave a duration beside an end and is left out",
+            RepairKind::Repeated => "said a second time what may be said once and is left out",
         };
         write!(f, "line {} {what}", self.line)
     }
@@ -66,6 +82,14 @@ pub(crate) fn repair(raw: &[u8], first_line: u32) -> (Vec<u8>, Vec<Repair>) {
 fn repair_line(logical: &[&[u8]], line: u32, out: &mut Vec<u8>, repairs: &mut Vec<Repair>) {
     let mut note = |kind| repairs.push(Repair { line, kind });
     let unfolded = unfold(logical);
+    if let Some(quoted) = with_quoted_zone(&unfolded) {
+        note(RepairKind::ZoneWithoutQuotes);
+        out.extend_from_slice(quoted.as_bytes());
+        // As many physical lines as there were.
+        out.extend_from_slice("\r\n ".repeat(logical.len() - 1).as_bytes());
+        out.extend_from_slice(b"\r\n");
+        return;
+    }
     let whole = std::str::from_utf8(&unfolded);
     let sound = whole.is_ok_and(|text| !text.chars().any(text::is_forbidden));
     if sound && whole.is_ok_and(|text| text.trim().is_empty() || is_content_line(text)) {
@@ -107,6 +131,43 @@ fn repair_line(logical: &[&[u8]], line: u32, out: &mut Vec<u8>, repairs: &mut Ve
         }
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// Exchange writes `DTSTART;TZID=tzone://Microsoft/Utc:20261103T100000` without the quotes a colon asks for.
+fn with_quoted_zone(unfolded: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(unfolded).ok()?;
+    let (before, rest) = text.split_once(";TZID=tzone://")?;
+    let (name, value) = rest.split_once(':')?;
+    let plain = !before.contains([':', '"']) && !name.contains(['"', ';']);
+    let quoted = format!("{before};TZID=\"tzone://{name}\":{value}");
+    (plain && is_content_line(&quoted) && !quoted.chars().any(text::is_forbidden)).then_some(quoted)
+}
+
+/// Most faults of one component that are put right; one with more is not worth guessing at.
+const MENDS_MAX: usize = 8;
+
+/// Puts right what a whole component says, and gives its UID and which instance it is.
+pub(crate) fn mend(component: &mut Component, repairs: &mut Vec<Repair>) -> Result<(String, Option<When>), IcsError> {
+    for _ in 0..MENDS_MAX {
+        let (line, kind) = match check_component(component) {
+            Err(IcsError::EndsBeforeStart { line }) => {
+                component.retain(|p| !p.is("DTEND") && !p.is("DURATION"));
+                (line, RepairKind::EndBeforeStart)
+            }
+            Err(IcsError::Exclusive { line, .. }) => {
+                component.remove("DURATION");
+                (line, RepairKind::DurationBesideEnd)
+            }
+            Err(IcsError::Repeated { line, name }) => {
+                let mut first = true;
+                component.retain(|p| !p.is(&name) || std::mem::take(&mut first));
+                (line, RepairKind::Repeated)
+            }
+            other => return other,
+        };
+        repairs.push(Repair { line, kind });
+    }
+    check_component(component)
 }
 
 fn unfold<'a>(logical: &[&'a [u8]]) -> Cow<'a, [u8]> {
@@ -161,6 +222,11 @@ mod tests {
             &[(10, RepairKind::ControlCharacters), (11, RepairKind::ControlCharacters)],
         );
         check(b"A:\xff\0\r\n", "A:ÿ\r\n", &[(10, RepairKind::NotUtf8), (10, RepairKind::ControlCharacters)]);
+        check(
+            b"DTSTART;TZID=tzone://Microsoft/U\r\n tc:20261103T100000\r\n",
+            "DTSTART;TZID=\"tzone://Microsoft/Utc\":20261103T100000\r\n \r\n",
+            &[(10, RepairKind::ZoneWithoutQuotes)],
+        );
         check(b"\0\r\n", "\r\n", &[(10, RepairKind::ControlCharacters)]);
     }
 }
