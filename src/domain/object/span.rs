@@ -247,3 +247,79 @@ fn ms(wall: DateTime) -> i64 {
     let seconds = i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second());
     days.saturating_mul(DAY_MS).saturating_add(seconds * 1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ZONES: [&str; 7] =
+        ["Z", "", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia", "Unknown/Zone"];
+
+    fn rule() -> impl Strategy<Value = String> {
+        let freq = prop::sample::select(vec!["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"]);
+        let end = prop_oneof![
+            (1_u32..60).prop_map(|count| format!(";COUNT={count}")),
+            (2000_u32..2045, 1_u32..13).prop_map(|(year, month)| format!(";UNTIL={year}{month:02}15T120000Z")),
+            (2000_u32..2045, 1_u32..13).prop_map(|(year, month)| format!(";UNTIL={year}{month:02}15")),
+        ];
+        let by = prop::sample::select(vec![
+            "",
+            ";BYDAY=MO,SU",
+            ";BYMONTHDAY=-1,31",
+            ";BYHOUR=2,3;BYMINUTE=30",
+            ";BYMONTH=3,10",
+        ]);
+        (freq, 1_u32..5, by, end)
+            .prop_map(|(freq, interval, by, end)| format!("FREQ={freq};INTERVAL={interval}{by}{end}"))
+    }
+
+    proptest! {
+        /// Whatever zone a reader is in, each occurrence lies in the span.
+        #[test]
+        fn no_occurrence_is_outside_its_span(
+            rule in rule(),
+            zone in prop::sample::select(&ZONES[..]),
+            day in 0_i64..15_000,
+            hour in 0_u32..24,
+            reader in prop::sample::select(vec!["Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin"]),
+        ) {
+            let date = Date::constant(1995, 1, 1).saturating_add(jiff::Span::new().days(day));
+            let local = date.at(i8::try_from(hour).unwrap(), 30, 0, 0);
+            let start = match zone {
+                "Z" => When::Utc(local),
+                "" => When::Floating(local),
+                tzid => When::Zoned { local, tzid: tzid.into() },
+            };
+            let text = format!(
+                "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:u\r\n{}\r\nDURATION:P1DT1H\r\nRRULE:{rule}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+                start.to_property("DTSTART").unfolded(),
+            );
+            let object = CalendarObject::parse(Bytes::from(text)).unwrap();
+            let span = object.index().span.unwrap();
+            // A rule that takes too long to count has no end.
+            let ends = span.ends.unwrap_or(Instant::FAR_FUTURE);
+
+            let reader = Zone::iana(reader).unwrap();
+            let zones = Zones::of(object.document().calendar().unwrap());
+            let zone = zones.of_value(&start);
+            let zone = zone.or(&reader);
+            let parsed = Rule::parse(&rule).unwrap();
+            let parsed = if matches!(start, When::Floating(_)) { parsed.for_floating() } else { parsed };
+            let mut budget = Budget::of(3_000);
+            for wall in parsed.walk(local, local..DateTime::MAX, &mut budget).map_while(Result::ok) {
+                let from = zone.instant(wall).as_millisecond();
+                // An UNTIL in UTC is only bounded loosely by the walk.
+                if let Some(Until::Utc(until)) = parsed.until && from > ms(until) {
+                    continue;
+                }
+                let tomorrow = wall.checked_add(jiff::Span::new().days(1).hours(1)).unwrap();
+                let to = zone.instant(tomorrow).as_millisecond();
+                prop_assert!(span.starts.ms() <= from, "{wall} before {}", span.starts);
+                prop_assert!(to <= ends.ms(), "{wall} ends after {ends}");
+            }
+        }
+    }
+}
