@@ -18,4 +18,6 @@ pub mod change;
 pub mod feed;
 pub mod ids;
 pub mod object;
+pub mod recurrence;
 pub mod time;
+pub mod timerange;

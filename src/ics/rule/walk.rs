@@ -123,6 +123,19 @@ impl Rule {
         }
     }
 
+    /// Whether the rule itself gives its start, which is the first occurrence either way.
+    #[must_use]
+    pub fn gives_start(&self, start: DateTime) -> bool {
+        let mut budget = Budget::of(1);
+        let mut walk = self.walk(start, start..DateTime::MAX, &mut budget);
+        (walk.period, walk.end, walk.left) = (0, i64::MAX, None);
+        let start = seconds_of(start);
+        walk.load().is_ok() && {
+            let at = walk.first_where(|wall| wall >= start);
+            at < walk.len && walk.value(at) == start
+        }
+    }
+
     /// Where COUNT ends a series that starts at `start`. UNTIL is left out of account: it may end it earlier.
     ///
     /// # Errors

@@ -1,0 +1,132 @@
+//! The time that instances take: for free-busy answers and for finding free time.
+
+use super::{Series, Window};
+use crate::domain::object::{CalendarObject, ComponentKind};
+use crate::domain::time::Instant;
+use crate::ics::zone::{Zone, Zones};
+use crate::ics::{Component, Period};
+
+use super::times::{Placed, period_length, timestamp};
+
+/// How a stretch of time is taken: FBTYPE without FREE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BusyKind {
+    /// BUSY
+    Busy,
+    /// BUSY-UNAVAILABLE
+    Unavailable,
+    /// BUSY-TENTATIVE
+    Tentative,
+}
+
+impl BusyKind {
+    /// As FBTYPE writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            BusyKind::Busy => "BUSY",
+            BusyKind::Unavailable => "BUSY-UNAVAILABLE",
+            BusyKind::Tentative => "BUSY-TENTATIVE",
+        }
+    }
+}
+
+/// A stretch of time that is taken, end exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BusyPeriod {
+    /// How it is taken.
+    pub kind: BusyKind,
+    /// From here
+    pub from: Instant,
+    /// to here.
+    pub to: Instant,
+}
+
+/// What an object takes of a window.
+#[derive(Clone, Debug, Default)]
+pub struct Busy {
+    /// In no order, cut to the window; [`merge`] them when all objects are together.
+    pub periods: Vec<BusyPeriod>,
+    /// Whether a bound was reached and there may be more.
+    pub truncated: bool,
+}
+
+/// The time an object takes inside a window. Transparent and cancelled instances take none, neither do tasks and journal
+/// entries; a VFREEBUSY takes the periods it lists.
+#[must_use]
+pub fn busy(object: &CalendarObject, window: Window, reader: &Zone) -> Busy {
+    match object.component() {
+        ComponentKind::Event => {
+            let expansion = Series::of(object).expand(window, reader);
+            let periods = expansion.instances.iter().filter_map(|instance| {
+                cut(
+                    BusyPeriod { kind: kind(instance.component)?, from: instance.starts.at, to: instance.ends.at },
+                    window,
+                )
+            });
+            Busy { periods: periods.collect(), truncated: expansion.truncated }
+        }
+        ComponentKind::FreeBusy => Busy { periods: listed(object, window, reader), truncated: false },
+        ComponentKind::Todo | ComponentKind::Journal => Busy::default(),
+    }
+}
+
+/// Periods of each kind in order, those of one kind that touch or overlap made one. Kinds stay apart: where a tentative
+/// and a firm appointment overlap, both are told.
+#[must_use]
+pub fn merge(mut periods: Vec<BusyPeriod>) -> Vec<BusyPeriod> {
+    periods.sort_unstable_by_key(|period| (period.kind, period.from, period.to));
+    let mut merged: Vec<BusyPeriod> = Vec::with_capacity(periods.len());
+    for period in periods {
+        match merged.last_mut() {
+            Some(last) if last.kind == period.kind && period.from <= last.to => last.to = last.to.max(period.to),
+            _ => merged.push(period),
+        }
+    }
+    merged.sort_by_key(|period| period.from);
+    merged
+}
+
+/// How an event takes its time; `None` if it takes none.
+fn kind(event: &Component) -> Option<BusyKind> {
+    let is = |name, value: &str| event.property(name).is_some_and(|p| p.value().trim().eq_ignore_ascii_case(value));
+    if is("TRANSP", "TRANSPARENT") || is("STATUS", "CANCELLED") {
+        return None;
+    }
+    Some(if is("STATUS", "TENTATIVE") { BusyKind::Tentative } else { BusyKind::Busy })
+}
+
+/// The part inside the window, if there is one.
+fn cut(period: BusyPeriod, window: Window) -> Option<BusyPeriod> {
+    let (from, to) = (period.from.max(window.from), period.to.min(window.to));
+    (from < to).then_some(BusyPeriod { from, to, ..period })
+}
+
+fn listed(object: &CalendarObject, window: Window, reader: &Zone) -> Vec<BusyPeriod> {
+    let Some(calendar) = object.document().calendar() else { return Vec::new() };
+    let zones = Zones::of(calendar);
+    let mut found = Vec::new();
+    for property in object.components().flat_map(|c| c.properties_named("FREEBUSY")) {
+        let kind = match property.param("FBTYPE").map(|kind| kind.to_ascii_uppercase()).as_deref() {
+            Some("FREE") => continue,
+            Some("BUSY-TENTATIVE") => BusyKind::Tentative,
+            Some("BUSY-UNAVAILABLE") => BusyKind::Unavailable,
+            // RFC 5545 3.2.9: what is not known counts as BUSY.
+            Some(_) | None => BusyKind::Busy,
+        };
+        for period in Period::list_of(property).unwrap_or_default() {
+            let (from, to) = bounds(&period, &zones, reader);
+            found.extend(cut(BusyPeriod { kind, from, to }, window));
+        }
+    }
+    found
+}
+
+/// Where a PERIOD starts and ends.
+pub(in crate::domain) fn bounds(period: &Period, zones: &Zones<'_>, reader: &Zone) -> (Instant, Instant) {
+    let start = Placed::of(period.start.clone(), zones);
+    let at = start.at(reader);
+    let length = period_length(&start, &period.end, zones).length(at, reader);
+    let starts = super::times::moment_at(timestamp(at.into()), start.zone.or(reader));
+    (starts.at, length.end_of(starts, start.zone.or(reader)).at)
+}
