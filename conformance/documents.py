@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FIXTURES = Path(os.environ.get("KALENDS_FIXTURES", ROOT / "fixtures")) / "ics"
+FIXTURES = ROOT / "fixtures" / "ics"
 
 
 @dataclass(frozen=True)
@@ -35,3 +35,9 @@ def corpus() -> list[Document]:
             raise SystemExit(f"KALENDS_CORPUS={named} holds no .ics file")
         print(f"NOTE: the shared corpus is absent ({folder}): only the fixtures are tried. KALENDS_CORPUS names another folder.")
     return found
+
+
+def refusals() -> dict[str, str]:
+    """Name of a fixture that must not be stored → the precondition that refuses it (fixtures/ics/refused.tsv)."""
+    lines = (FIXTURES / "refused.tsv").read_text().splitlines()
+    return {f"fixtures/{line.split(chr(9))[0]}": line.split("\t")[1] for line in lines if line.strip()}

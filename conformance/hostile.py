@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hostile_dav import preconditions, puts, xml
+from hostile_dav import filed, preconditions, puts, xml
 from hostile_ground import Case, Ground
 from hostile_http import DRIPS, api, http_rules, methods, paths
 from rawhttp import Heard, speak
@@ -96,7 +96,7 @@ def attack(tally: Tally, database: str, only: str) -> None:
         ground = Ground.lay(server, client)
         before = peak_kib(server)
         count = 0
-        for family in (xml, puts, preconditions, paths, methods, http_rules, api):
+        for family in (filed, xml, puts, preconditions, paths, methods, http_rules, api):
             for case in family(ground):
                 if only not in case.name:
                     continue

@@ -1,6 +1,8 @@
 """Bad CalDAV: bodies that are no XML or no calendar, conditions and destinations that make no sense."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from hostile_ground import BAD, CUT, MB, PROPFIND, REFUSED, Case, Ground, event
 from rawhttp import basic, head
@@ -31,6 +33,22 @@ NO_XML = {
     "a DTD": b'<?xml version="1.0"?><!DOCTYPE propfind>' + PROPFIND,
     "50,000 nested elements": b'<D:propfind xmlns:D="DAV:">' + b"<D:a>" * 50_000 + b"</D:a>" * 50_000 + b"</D:propfind>",
 }
+
+
+FILED = Path(__file__).resolve().parent.parent / "fixtures" / "xml" / "hostile"
+FILED_ROW = re.compile(r"^\| `([^`]+\.xml)` \| ([A-Z]+) \| ([0-9a-z ]+?) \| (.*) \|$", re.MULTILINE)
+
+
+def filed(ground: Ground) -> Iterator[Case]:
+    """The bodies of fixtures/xml/hostile, with the statuses its README gives."""
+    rows = FILED_ROW.findall((FILED / "README.md").read_text())
+    if len(rows) < 100:
+        raise SystemExit(f"{FILED}/README.md: only {len(rows)} rows can be read")
+    for name, method, statuses, why in rows:
+        path = ground.home + "filed/" if method == "MKCALENDAR" else "/dav/principals/" if name.startswith("principal-") else ground.calendar
+        depth = ("Depth", "1" if method == "REPORT" else "0")
+        sent = ground.request(method, path, (FILED / name).read_bytes(), depth)
+        yield Case(f"filed {name}: {why}", sent, {int(status) for status in statuses.split(" or ")}, forbidden=("root:x:",))
 
 
 def xml(ground: Ground) -> Iterator[Case]:
