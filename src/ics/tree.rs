@@ -264,6 +264,12 @@ impl Component {
         self.items.push(Item::Component(component));
     }
 
+    /// Adds a component before the others, where readers look for time zones.
+    pub fn insert_component(&mut self, component: Component) {
+        let first = self.items.iter().position(|item| matches!(item, Item::Component(_)));
+        self.items.insert(first.unwrap_or(self.items.len()), Item::Component(component));
+    }
+
     /// Keeps the components that `keep` wants; says how many were removed.
     pub fn retain_components(&mut self, mut keep: impl FnMut(&Component) -> bool) -> usize {
         let before = self.items.len();

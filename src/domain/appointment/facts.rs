@@ -1,4 +1,4 @@
-//! An appointment's facts: what the platform knows of it and no iCalendar text may carry.
+//! What the platform knows of an appointment and no iCalendar text may carry.
 
 use serde::{Deserialize, Serialize};
 
