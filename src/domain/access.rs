@@ -85,6 +85,8 @@ pub enum Credential {
     Token(String, Vec<Scope>),
     /// A browser session, with its id.
     Session(String),
+    /// The secret of a feed, with the feed's id: it reads what the feed shows and nothing else.
+    Feed(String),
     /// The command line of the machine itself.
     Console,
 }
@@ -107,11 +109,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller came with this scope. Everything but a token carries every scope of its user.
+    /// Whether the caller came with this scope. Everything but a token carries every scope of its user; a feed's
+    /// secret carries none.
     #[must_use]
     pub fn has_scope(&self, scope: Scope) -> bool {
         match &self.credential {
             Credential::Token(_, scopes) => scopes.contains(&scope),
+            Credential::Feed(_) => false,
             Credential::Password | Credential::AppPassword(_) | Credential::Session(_) | Credential::Console => true,
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::IcsError;
-use super::limits::{BODY_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX};
+use super::limits::{BODY_BYTES_MAX, FOLD_OCTETS, LINE_BYTES_MAX, LINES_MAX};
 use super::text;
 
 /// One property: a name, parameters in their order, a value, and the bytes that say so.
@@ -118,6 +118,12 @@ impl Property {
     /// The whole unfolded line, `NAME;PARAM=x:value`.
     pub fn unfolded(&self) -> &str {
         &self.source[self.name.start..self.value.end]
+    }
+
+    /// The bytes to publish: those it came from where they are by the letter of RFC 5545 3.1 (CRLF, 75 octets a line at
+    /// most, whole characters), else the line folded anew.
+    pub fn lawful(&self) -> Bytes {
+        if is_lawful(&self.raw) { self.raw.clone() } else { Bytes::from(text::fold(self.unfolded())) }
     }
 
     /// The same with bytes by the letter of the RFC; they stay where they are so already.
@@ -336,6 +342,15 @@ fn unfold(bytes: &[u8], first_line: u32) -> Result<(Vec<u8>, Vec<Span>), IcsErro
         start = end;
     }
     Ok((text, spans))
+}
+
+/// Whether the bytes of one content line are folded as RFC 5545 3.1 asks. A byte order mark is no part of a line.
+fn is_lawful(raw: &[u8]) -> bool {
+    let mut physical = raw.split_inclusive(|b| *b == b'\n');
+    physical.all(|line| {
+        let Some(content) = line.strip_suffix(b"\r\n") else { return false };
+        content.len() <= FOLD_OCTETS && !content.contains(&b'\r') && std::str::from_utf8(content).is_ok()
+    }) && !raw.starts_with(BOM)
 }
 
 /// Whether an unfolded line has a name and a value.

@@ -303,6 +303,17 @@ impl Component {
         found
     }
 
+    /// Every content line of it and of the components in it, from BEGIN to END.
+    pub fn lines(&self) -> Vec<&Property> {
+        let mut found = Vec::new();
+        each_line_of(self, &mut |line| {
+            if let LineRef::Property(property) = line {
+                found.push(property);
+            }
+        });
+        found
+    }
+
     /// Its bytes, from BEGIN to END.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::new();
@@ -419,6 +430,30 @@ mod tests {
         }
         let deep = "BEGIN:A\r\n".repeat(20_000);
         assert!(matches!(Document::parse(&Bytes::from(deep)), Err(IcsError::TooLarge { line: 17, .. })));
+    }
+
+    #[test]
+    fn lines_are_published_as_they_came_where_that_is_lawful() {
+        let long = "x".repeat(80);
+        for (line, published) in [
+            ("X:a\r\n".to_owned(), "X:a\r\n".to_owned()),
+            ("X:a\r\n b\r\n\tc\r\n".to_owned(), "X:a\r\n b\r\n\tc\r\n".to_owned()),
+            ("X:a\n".to_owned(), "X:a\r\n".to_owned()),
+            ("X:a".to_owned(), "X:a\r\n".to_owned()),
+            (format!("X:{long}\r\n"), format!("X:{}\r\n {}\r\n", &long[..73], &long[73..])),
+        ] {
+            let document = parse(&line);
+            let Some(Item::Property(property)) = document.items().first() else { panic!("{line}") };
+            assert_eq!(property.lawful(), published.as_bytes(), "{line:?}");
+        }
+        let torn = Document::parse(&Bytes::from_static(b"\xef\xbb\xbfX:caf\xc3\r\n \xa9\r\n")).unwrap();
+        assert_eq!(torn.all_properties()[0].lawful(), "X:café\r\n".as_bytes());
+        let event = parse(EVENT);
+        let lines: Vec<&str> = event.calendar().unwrap().lines().iter().map(|line| line.name()).collect();
+        assert_eq!(
+            lines,
+            ["BEGIN", "VERSION", "BEGIN", "UID", "SUMMARY", "x-a", "BEGIN", "TRIGGER", "END", "END", "END"]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::{USER_COLUMNS, User, user_of};
 use super::sql::{Row, StoreError, args, json};
 use super::tx::{ReadTx, WriteTx};
+use crate::domain::access::{Caller, Credential, Right};
 use crate::domain::feed::FeedSettings;
 use crate::domain::ids::{FeedId, FirmId, UserId};
 use crate::domain::time::Instant;
@@ -46,6 +47,21 @@ pub struct FeedGrant {
     pub feed: Feed,
     /// Whose it is.
     pub owner: User,
+}
+
+impl FeedGrant {
+    /// The owner, as far as the feed's secret stands for them: they may read.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller {
+            firm: self.owner.firm.clone(),
+            user: self.owner.id.clone(),
+            name: self.owner.name.clone(),
+            role: self.owner.role,
+            credential: Credential::Feed(self.feed.id.as_str().to_owned()),
+            most: Right::Read,
+        }
+    }
 }
 
 /// A feed to add.

@@ -12,6 +12,7 @@
 //! | `calendars`, `properties` | calendars, and what PROPPATCH keeps |
 //! | `objects`, `door`, `transfer`, `versions` | reading objects; writing them; moving and copying; their past |
 //! | `appointments` | objects that are VEVENTs, as the API lists them |
+//! | `selection` | the objects that a feed shows |
 //! | `feeds`, `idempotency`, `audit`, `doctor`, `backup` | what their names say |
 
 mod accounts;
@@ -28,6 +29,7 @@ mod idempotency;
 mod objects;
 mod open;
 mod properties;
+mod selection;
 mod sessions;
 mod sql;
 mod transfer;
@@ -47,6 +49,7 @@ pub use idempotency::Remembered;
 pub use objects::{Candidate, Changes, Entry, ObjectHead, StoredObject};
 pub use open::{Database, OpenError};
 pub use properties::{PropertyKey, StoredProperty};
+pub use selection::{Measure, Selected, Selection, SharedUids};
 pub use sql::StoreError;
 pub use transfer::{Overwrite, TransferError};
 pub use tx::{ReadTx, Store, WriteTx};
