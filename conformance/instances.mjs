@@ -6,7 +6,7 @@ import readline from "node:readline";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const require = createRequire(path.join(process.argv[2], "package.json"));
+const require = createRequire(path.resolve(process.argv[2], "package.json"));
 const ICAL = (await import(pathToFileURL(require.resolve("ical.js")).href)).default;
 ICAL.design.strict = true;
 
