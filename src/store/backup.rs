@@ -152,7 +152,7 @@ impl Store {
             return Err(OpenError::Newer(applied).into());
         }
         let mut target = self.write().await?;
-        if target.first("select 1 from users limit 1", args![]).await?.is_some() {
+        if target.first("select name from users limit 1", args![]).await?.is_some() {
             return Err(BackupError::NotEmpty);
         }
         let rows = target.restore_from(&mut source).await?;

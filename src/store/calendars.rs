@@ -116,7 +116,7 @@ impl ReadTx {
     pub async fn calendars(&mut self, caller: &Caller) -> Result<Vec<(Access, Calendar)>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from calendars c join users u on c.firm_id = u.firm_id and c.user_id = u.user_id \
-             where c.firm_id = $1 and c.user_id = $2 order by coalesce(c.sort_order, 9999), c.calendar_id limit $3"
+             where c.firm_id = $1 and c.user_id = $2 order by coalesce(c.sort_order, 9999), c.created_ms, c.slug limit $3"
         );
         let rows = self.all(&sql, args![&caller.firm, &caller.user, CALENDARS_PER_USER_MAX]).await?;
         rows.iter().map(|row| calendar_of(row).map(|c| (Access::checked(caller, &c, Right::Read), c))).collect()

@@ -118,6 +118,9 @@ impl Turn {
         if self.queue.in_line.load(Ordering::SeqCst) == 0 || writer.waiting.len() >= GROUP_MAX {
             // In a task of its own, so that a client that hangs up cannot interrupt the commit of others.
             tokio::spawn(async move { commit(&mut writer).await });
+        } else {
+            // The next in line needs it.
+            drop(writer);
         }
         match answer.await {
             Ok(Ok(())) => Ok(()),

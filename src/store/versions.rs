@@ -48,8 +48,10 @@ pub struct VersionData {
     pub facts: Facts,
 }
 
-const PAST: &str = "v.object_id, v.version, v.kind, v.calendar_id, v.name, v.uid, v.etag, v.cause, v.at_ms, 0";
-const PRESENT: &str = "o.object_id, o.version, o.kind, o.calendar_id, o.name, o.uid, o.etag, o.cause, o.changed_ms, 1";
+const PAST: &str =
+    "v.object_id, v.version, v.kind, v.calendar_id, v.name, v.uid, v.etag, v.cause, v.at_ms, cast(0 as bigint)";
+const PRESENT: &str =
+    "o.object_id, o.version, o.kind, o.calendar_id, o.name, o.uid, o.etag, o.cause, o.changed_ms, cast(1 as bigint)";
 
 fn version_of(row: &Row) -> Result<Version, StoreError> {
     Ok(Version {
