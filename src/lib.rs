@@ -11,3 +11,5 @@ pub mod crypto;
 pub mod store;
 
 pub mod auth;
+
+pub mod dav;

@@ -1,0 +1,3 @@
+//! The CalDAV face of the store.
+
+pub mod report;
