@@ -18,6 +18,7 @@ pub mod change;
 pub mod feed;
 pub mod ids;
 pub mod object;
+pub mod privacy;
 pub mod recurrence;
 pub mod time;
 pub mod timerange;

@@ -189,6 +189,13 @@ pub fn utc_offset(value: &str) -> Result<i32, ValueError> {
     Ok(if negative { -offset } else { offset })
 }
 
+/// Writes a UTC-OFFSET: seconds east of UTC.
+pub fn utc_offset_value(seconds: i32) -> String {
+    let (sign, size) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+    let (hours, minutes, rest) = (size / 3600, size / 60 % 60, size % 60);
+    if rest == 0 { format!("{sign}{hours:02}{minutes:02}") } else { format!("{sign}{hours:02}{minutes:02}{rest:02}") }
+}
+
 /// Reads an INTEGER such as PRIORITY or SEQUENCE; `05` and `+5` are five.
 pub fn integer(value: &str) -> Result<i64, ValueError> {
     value.trim().parse().map_err(|_| ValueError::Integer(excerpt(value)))

@@ -15,7 +15,7 @@ pub(super) fn of(object: &CalendarObject) -> ObjectIndex {
         summary: text_of("SUMMARY"),
         search_text: search_text(object),
         status: text_of("STATUS").map(|status| status.trim().to_ascii_uppercase()),
-        class: text_of("CLASS").map_or(Class::Public, |class| class_of(&class)),
+        class: speaker.map_or(Class::Public, Class::of),
         transparent: text_of("TRANSP").is_some_and(|transp| transp.trim().eq_ignore_ascii_case("TRANSPARENT")),
         categories: categories(object),
         all_day: speaker.is_some_and(span::is_all_day),
@@ -27,14 +27,6 @@ pub(super) fn of(object: &CalendarObject) -> ObjectIndex {
 /// Whether a component repeats, or is one of those of a component that does.
 fn recurs(component: &Component) -> bool {
     component.properties().any(|p| ["RRULE", "RDATE", "RECURRENCE-ID"].iter().any(|name| p.is(name)))
-}
-
-fn class_of(value: &str) -> Class {
-    match value.trim().to_ascii_uppercase().as_str() {
-        "" | "PUBLIC" => Class::Public,
-        "CONFIDENTIAL" => Class::Confidential,
-        _ => Class::Private,
-    }
 }
 
 /// Titles first, over all components: a search must find the one instance that was renamed.

@@ -110,6 +110,19 @@ pub enum Class {
     Confidential,
 }
 
+impl Class {
+    /// The class of one component. Where it names several, what is not PUBLIC counts.
+    #[must_use]
+    pub fn of(component: &Component) -> Class {
+        let named = component.properties_named("CLASS").map(|p| match p.value().trim().to_ascii_uppercase().as_str() {
+            "" | "PUBLIC" => Class::Public,
+            "CONFIDENTIAL" => Class::Confidential,
+            _ => Class::Private,
+        });
+        named.fold(Class::Public, |so_far, class| if so_far == Class::Public { class } else { so_far })
+    }
+}
+
 /// What the store keeps beside the bytes, so that lists and queries need not parse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectIndex {

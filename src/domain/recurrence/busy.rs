@@ -60,7 +60,7 @@ pub fn busy(object: &CalendarObject, window: Window, reader: &Zone) -> Busy {
             let expansion = Series::of(object).expand(window, reader);
             let periods = expansion.instances.iter().filter_map(|instance| {
                 cut(
-                    BusyPeriod { kind: kind(instance.component)?, from: instance.starts.at, to: instance.ends.at },
+                    BusyPeriod { kind: busy_kind(instance.component)?, from: instance.starts.at, to: instance.ends.at },
                     window,
                 )
             });
@@ -88,7 +88,8 @@ pub fn merge(mut periods: Vec<BusyPeriod>) -> Vec<BusyPeriod> {
 }
 
 /// How an event takes its time; `None` if it takes none.
-fn kind(event: &Component) -> Option<BusyKind> {
+#[must_use]
+pub fn busy_kind(event: &Component) -> Option<BusyKind> {
     let is = |name, value: &str| event.property(name).is_some_and(|p| p.value().trim().eq_ignore_ascii_case(value));
     if is("TRANSP", "TRANSPARENT") || is("STATUS", "CANCELLED") {
         return None;

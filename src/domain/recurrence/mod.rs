@@ -29,7 +29,7 @@ use crate::ics::zone::Zone;
 use crate::ics::{Component, When};
 
 pub(super) use busy::bounds;
-pub use busy::{Busy, BusyKind, BusyPeriod, busy, merge};
+pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_kind, merge};
 pub use series::Series;
 
 /// Instances one expansion gives at most. RFC 5545 sets no bound and a minutely rule makes half a million a year; 20,000

@@ -10,6 +10,7 @@ use jiff::civil::{DateTime, Weekday, date};
 use jiff::tz::{Offset, TimeZone};
 
 use super::super::text::fold;
+use super::super::value::utc_offset_value;
 use super::Zone;
 
 /// Years looked ahead when no last year is given: long enough that all seven positions of a weekday have been seen in
@@ -226,8 +227,8 @@ fn write_observance(lines: &mut Vec<String>, kind: &Kind, run: &Run) {
     let component = if kind.daylight { "DAYLIGHT" } else { "STANDARD" };
     lines.push(format!("BEGIN:{component}"));
     lines.push(format!("TZNAME:{}", kind.name));
-    lines.push(format!("TZOFFSETFROM:{}", offset(kind.from)));
-    lines.push(format!("TZOFFSETTO:{}", offset(kind.to)));
+    lines.push(format!("TZOFFSETFROM:{}", utc_offset_value(kind.from)));
+    lines.push(format!("TZOFFSETTO:{}", utc_offset_value(kind.to)));
     lines.push(format!("DTSTART:{}", first.wall.strftime("%Y%m%dT%H%M%S")));
     match &run.rule {
         Some(rule) if run.endless => lines.push(format!("RRULE:{rule}")),
@@ -244,15 +245,6 @@ fn write_observance(lines: &mut Vec<String>, kind: &Kind, run: &Run) {
 }
 
 /// `+0100`, with seconds only where there are some.
-fn offset(seconds: i32) -> String {
-    let (sign, size) = if seconds < 0 { ('-', -seconds) } else { ('+', seconds) };
-    let mut text = format!("{sign}{:02}{:02}", size / 3600, size / 60 % 60);
-    if size % 60 != 0 {
-        let _ = write!(text, "{:02}", size % 60);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::tree::Document;

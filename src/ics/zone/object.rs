@@ -30,7 +30,7 @@ impl<'a> Zones<'a> {
             .components_named("VTIMEZONE")
             .take(DEFINITIONS_MAX)
             .filter_map(|component| {
-                let tzid = component.property("TZID")?.value().trim().to_owned();
+                let tzid = component.text("TZID")?.trim().to_owned();
                 Some(Defined { tzid, component, zone: OnceLock::new() })
             })
             .collect();
@@ -57,6 +57,12 @@ impl<'a> Zones<'a> {
             When::Zoned { tzid, .. } => self.get(tzid).unwrap_or(Zone::Floating),
             When::Date(_) | When::Floating(_) => Zone::Floating,
         }
+    }
+
+    /// The VTIMEZONE that defines a TZID here.
+    #[must_use]
+    pub fn definition(&self, tzid: &str) -> Option<&'a Component> {
+        self.defined(tzid).map(|defined| defined.component)
     }
 
     fn defined(&self, tzid: &str) -> Option<&Defined<'a>> {

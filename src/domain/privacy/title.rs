@@ -1,0 +1,119 @@
+//! Times and titles.
+
+use super::zone::rules;
+use crate::domain::appointment::instant_utc;
+use crate::domain::time::Instant;
+use crate::ics::{Component, Duration, Period, PeriodEnd, Property, When, value};
+
+/// What a title's component takes from outside.
+pub struct Retitle<'a> {
+    /// The UID to show.
+    pub uid: &'a str,
+    /// DTSTAMP where the component has none.
+    pub changed: Instant,
+    /// The name to show for a zone the object names; `None`: nobody knows the zone, its times float.
+    pub zone: &'a dyn Fn(&str) -> Option<String>,
+    /// Instances of a series that are not to be shown with it, as RECURRENCE-ID names them.
+    pub without: &'a [When],
+}
+
+/// States that an event, a task or a journal entry may be in (RFC 5545 3.8.1.11).
+const STATES: [&str; 8] =
+    ["TENTATIVE", "CONFIRMED", "CANCELLED", "NEEDS-ACTION", "COMPLETED", "IN-PROCESS", "DRAFT", "FINAL"];
+/// Whether something takes time (RFC 5545 3.8.2.7).
+const TRANSPARENCIES: [&str; 2] = ["OPAQUE", "TRANSPARENT"];
+
+/// When something is and what it is called: start, end, recurrence, title, and whether it takes place at all.
+#[must_use]
+pub fn titled(component: &Component, to: &Retitle<'_>) -> Component {
+    let mut shown = Component::new(kind(component));
+    shown.push(Property::text("UID", to.uid));
+    shown.push(stamp(component).unwrap_or_else(|| instant_utc(to.changed)).to_property("DTSTAMP"));
+    if let Some(sequence) = component.property("SEQUENCE").and_then(|p| value::integer(p.value()).ok()) {
+        shown.push(Property::new("SEQUENCE", &sequence.max(0).to_string()));
+    }
+    if let Some(property) = component.property("RECURRENCE-ID")
+        && let Ok(when) = When::of(property)
+    {
+        let id = placed(&when, to).to_property("RECURRENCE-ID");
+        let later = property.param("RANGE").is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE"));
+        shown.push(if later { id.with_param("RANGE", "THISANDFUTURE") } else { id });
+    }
+    for name in ["DTSTART", "DTEND", "DUE"] {
+        if let Some(when) = component.property(name).and_then(|p| When::of(p).ok()) {
+            shown.push(placed(&when, to).to_property(name));
+        }
+    }
+    if let Some(duration) = component.property("DURATION").and_then(|p| Duration::parse(p.value()).ok()) {
+        shown.push(Property::new("DURATION", &duration.to_value()));
+    }
+    for rule in rules(component) {
+        shown.push(rule);
+    }
+    for property in dates(component, to) {
+        shown.push(property);
+    }
+    if let Some(title) = component.text("SUMMARY") {
+        shown.push(Property::text("SUMMARY", &title));
+    }
+    for (name, words) in [("STATUS", &STATES[..]), ("TRANSP", &TRANSPARENCIES[..])] {
+        let given = component.property(name).map(|p| p.value().trim());
+        if let Some(word) = words.iter().find(|word| given.is_some_and(|g| g.eq_ignore_ascii_case(word))) {
+            shown.push(Property::new(name, word));
+        }
+    }
+    shown
+}
+
+fn kind(component: &Component) -> &'static str {
+    ["VTODO", "VJOURNAL"].into_iter().find(|kind| component.is(kind)).unwrap_or("VEVENT")
+}
+
+fn stamp(component: &Component) -> Option<When> {
+    let when = component.property("DTSTAMP").and_then(|p| When::of(p).ok())?;
+    Some(When::Utc(when.local()))
+}
+
+/// The same time, its zone under the name that is shown.
+fn placed(when: &When, to: &Retitle<'_>) -> When {
+    match when {
+        When::Zoned { local, tzid } => match (to.zone)(tzid) {
+            Some(tzid) => When::Zoned { local: *local, tzid },
+            None => When::Floating(*local),
+        },
+        When::Date(_) | When::Floating(_) | When::Utc(_) => when.clone(),
+    }
+}
+
+/// RDATE and EXDATE, a line for each date.
+fn dates(component: &Component, to: &Retitle<'_>) -> Vec<Property> {
+    let mut lines = Vec::new();
+    for property in component.properties_named("RDATE") {
+        if property.value().contains('/') {
+            let periods = Period::list_of(property).unwrap_or_default();
+            lines.extend(periods.iter().map(|period| period_line(period, to)));
+        } else {
+            let dates = When::list_of(property).unwrap_or_default();
+            lines.extend(dates.iter().map(|when| placed(when, to).to_property("RDATE")));
+        }
+    }
+    let excluded = component.properties_named("EXDATE").flat_map(|p| When::list_of(p).unwrap_or_default());
+    lines.extend(excluded.map(|when| placed(&when, to).to_property("EXDATE")));
+    if component.property("RECURRENCE-ID").is_none() {
+        lines.extend(to.without.iter().map(|when| placed(when, to).to_property("EXDATE")));
+    }
+    lines
+}
+
+fn period_line(period: &Period, to: &Retitle<'_>) -> Property {
+    let start = placed(&period.start, to);
+    let end = match &period.end {
+        PeriodEnd::At(end) => placed(end, to).to_value(),
+        PeriodEnd::After(duration) => duration.to_value(),
+    };
+    let line = Property::new("RDATE", &format!("{}/{end}", start.to_value())).with_param("VALUE", "PERIOD");
+    match start.tzid() {
+        Some(tzid) => line.with_param("TZID", tzid),
+        None => line,
+    }
+}
