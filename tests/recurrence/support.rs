@@ -10,7 +10,7 @@ use kalends::ics::zone::Zone;
 pub fn object(lines: &str) -> CalendarObject {
     let lines: String = lines.lines().map(str::trim).filter(|l| !l.is_empty()).map(|l| format!("{l}\r\n")).collect();
     let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//tests\r\n{lines}END:VCALENDAR\r\n");
-    CalendarObject::parse(Bytes::from(text)).unwrap_or_else(|error| panic!("{error}\n{lines}"))
+    CalendarObject::parse(Bytes::from(text)).unwrap_or_else(|error| panic!("{error}\n{lines:.2000}"))
 }
 
 /// An object of several components of one kind, each given by its own lines.
