@@ -261,7 +261,7 @@ fn stages(window: Window, series: &Series<'_>, reader: &Zone) -> Vec<Window> {
     let Some(first) = series.first_start(reader) else { return vec![window] };
     let from = window.from.max(first.plus_ms(-STAGE_MS));
     let mut stages = Vec::new();
-    for factor in [1, 10] {
+    for factor in [1, 10, 100] {
         let to = from.plus_ms(factor * STAGE_MS);
         if to < window.to {
             stages.push(Window { from: window.from, to });
@@ -271,5 +271,5 @@ fn stages(window: Window, series: &Series<'_>, reader: &Zone) -> Vec<Window> {
     stages
 }
 
-/// A bit more than a year: every yearly rule that still goes on shows itself.
-const STAGE_MS: i64 = 400 * DAY_MS;
+/// The first piece: a daily, weekly or monthly series that goes on shows itself in it; a yearly one in the next.
+const STAGE_MS: i64 = 40 * DAY_MS;

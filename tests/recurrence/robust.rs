@@ -129,7 +129,7 @@ fn any_object() -> impl Strategy<Value = CalendarObject> {
 fn any_window() -> impl Strategy<Value = Window> {
     let ends = (any_wall(), 1_i64..500 * 24);
     prop_oneof![
-        8 => ends.prop_map(|(from, hours)| {
+        30 => ends.prop_map(|(from, hours)| {
             let from: Instant = Zone::Utc.instant(from).into();
             Window { from, to: from.plus_ms(hours * 3_600_000) }
         }),

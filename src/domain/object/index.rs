@@ -1,8 +1,9 @@
 //! What the store keeps beside the bytes, read off the components.
 
-use crate::ics::{Component, text};
+use crate::ics::{Component, When, text};
 
-use super::{CalendarObject, Class, ObjectIndex, SEARCH_TEXT_CHARS_MAX, span};
+use super::super::recurrence;
+use super::{CalendarObject, Class, ObjectIndex, SEARCH_TEXT_CHARS_MAX};
 
 /// Most categories that are kept apart; the bytes keep them all.
 const CATEGORIES_MAX: usize = 100;
@@ -18,10 +19,16 @@ pub(super) fn of(object: &CalendarObject) -> ObjectIndex {
         class: speaker.map_or(Class::Public, Class::of),
         transparent: text_of("TRANSP").is_some_and(|transp| transp.trim().eq_ignore_ascii_case("TRANSPARENT")),
         categories: categories(object),
-        all_day: speaker.is_some_and(span::is_all_day),
+        all_day: speaker.is_some_and(is_all_day),
         recurring: object.components().any(recurs),
-        span: span::of(object),
+        span: recurrence::span(object),
     }
+}
+
+/// Whether a component starts with a date.
+fn is_all_day(component: &Component) -> bool {
+    let start = component.property("DTSTART").or_else(|| component.property("DUE"));
+    start.is_some_and(|p| When::of(p).is_ok_and(|when| when.is_date()))
 }
 
 /// Whether a component repeats, or is one of those of a component that does.

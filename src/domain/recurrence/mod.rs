@@ -11,6 +11,7 @@
 //! | `times` | when a component starts and how long it lasts |
 //! | `expand` | the instances of a series inside a window |
 //! | `busy` | the time they take |
+//! | `span` | from the first start to the last end, for an index |
 //!
 //! What it decides where RFC 5545 leaves room: DTSTART is always the first instance and counts towards COUNT; an override
 //! whose RECURRENCE-ID the rules do not give (or an EXDATE takes away) is an instance all the same, for it carries what
@@ -19,6 +20,7 @@
 mod busy;
 mod expand;
 mod series;
+mod span;
 mod times;
 
 use jiff::civil::{Date, DateTime};
@@ -31,6 +33,7 @@ use crate::ics::{Component, When};
 pub(super) use busy::bounds;
 pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_kind, merge};
 pub use series::Series;
+pub use span::span;
 
 /// Instances one expansion gives at most. RFC 5545 sets no bound and a minutely rule makes half a million a year; 20,000
 /// are 54 years of days. Beyond this the answer says that it is not all.

@@ -167,11 +167,12 @@ impl<'a> Master<'a> {
         self.instant(value, reader).as_second()
     }
 
-    /// The instant a value of this series means: a date is that day at the time of DTSTART, a floating time is in the
-    /// zone of DTSTART.
+    /// The instant a value of this series means: in a series of days its day, else a date is that day at the time of
+    /// DTSTART and a floating time is in the zone of DTSTART.
     pub fn instant(&self, value: &Placed, reader: &Zone) -> Timestamp {
         let zone = self.times.start.zone.or(reader);
         match &value.when {
+            _ if self.times.is_all_day() => zone.instant(value.when.local().date().into()),
             When::Date(date) => zone.instant(date.to_datetime(self.times.start.when.local().time())),
             When::Floating(local) => zone.instant(*local),
             When::Utc(_) | When::Zoned { .. } => value.at(reader),

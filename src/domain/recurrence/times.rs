@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Moment;
+pub(super) use super::Moment;
 use crate::domain::time::Instant;
 use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Duration, PeriodEnd, When};
@@ -74,6 +74,14 @@ impl Times {
             },
         };
         Some(Times { start, end })
+    }
+
+    /// The start, and the end where one is written.
+    pub fn places(&self) -> Vec<&Placed> {
+        match &self.end {
+            End::At(end) => vec![&self.start, end],
+            End::After(_) | End::Default => vec![&self.start],
+        }
     }
 
     pub fn is_all_day(&self) -> bool {
