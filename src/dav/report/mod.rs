@@ -12,9 +12,11 @@ pub mod data;
 pub mod evaluate;
 pub mod expand;
 pub mod filter;
+pub mod freebusy;
 pub mod limit;
 pub mod range;
 pub mod select;
+pub mod zone;
 
 #[cfg(test)]
 mod examples;

@@ -1,0 +1,133 @@
+//! `CALDAV:free-busy-query` (RFC 4791 §7.10): the time that is taken, as one VFREEBUSY.
+//!
+//! Neighbours: [`crate::domain::recurrence`] knows what an object takes. It tells when, never what or with whom.
+
+use crate::domain::recurrence::{BusyKind, BusyPeriod, Window};
+use crate::domain::time::Instant;
+use crate::ics::zone::Zone;
+use crate::ics::{Component, Document, Property, When};
+
+/// Periods one answer may hold. A year has nine thousand hours; an answer that takes each of them apart helps nobody.
+pub const PERIODS_MAX: usize = 20_000;
+
+/// Who made the answer, as PRODID has it.
+const PRODID: &str = "-//Kalends//CalDAV//EN";
+
+/// The answer as text. `uid` tells this answer from others; `periods` are merged already.
+#[must_use]
+pub fn answer(periods: &[BusyPeriod], window: Window, uid: &str, now: Instant) -> Option<String> {
+    let mut busy = Component::new("VFREEBUSY");
+    busy.push(Property::text("UID", uid));
+    for (name, at) in [("DTSTAMP", now), ("DTSTART", window.from), ("DTEND", window.to)] {
+        busy.push(Property::new(name, &utc(at)?));
+    }
+    for period in periods {
+        let value = format!("{}/{}", utc(period.from)?, utc(period.to)?);
+        let property = Property::new("FREEBUSY", &value);
+        busy.push(match period.kind {
+            // What RFC 5545 §3.2.9 takes for granted.
+            BusyKind::Busy => property,
+            BusyKind::Unavailable | BusyKind::Tentative => property.with_param("FBTYPE", period.kind.name()),
+        });
+    }
+    let mut calendar = Component::new("VCALENDAR");
+    calendar.push(Property::new("VERSION", "2.0"));
+    calendar.push(Property::new("PRODID", PRODID));
+    calendar.push_component(busy);
+    Some(Document::new(calendar).to_text())
+}
+
+fn utc(at: Instant) -> Option<String> {
+    at.timestamp().map(|at| When::Utc(Zone::Utc.local(at)).to_value())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::domain::object::CalendarObject;
+    use crate::domain::recurrence::{busy, merge};
+
+    fn at(text: &str) -> Instant {
+        match When::parse(text, None) {
+            Ok(When::Utc(local)) => Zone::Utc.instant(local).into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The FREEBUSY lines for these objects.
+    fn lines(objects: &[&str], from: &str, to: &str) -> Vec<String> {
+        let window = Window { from: at(from), to: at(to) };
+        let mut periods = Vec::new();
+        for text in objects {
+            let object = CalendarObject::from_stored(Bytes::copy_from_slice(text.as_bytes())).expect("an object");
+            periods.extend(busy(&object, window, &Zone::Utc).periods);
+        }
+        let text = answer(&merge(periods), window, "u", at("20050125T090000Z")).expect("in range");
+        let head = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\nBEGIN:VFREEBUSY\r\nUID:u\r\n\
+             DTSTAMP:20050125T090000Z\r\nDTSTART:{from}\r\nDTEND:{to}\r\n"
+        );
+        let body = text.strip_prefix(&head).and_then(|rest| rest.strip_suffix("END:VFREEBUSY\r\nEND:VCALENDAR\r\n"));
+        body.unwrap_or_else(|| panic!("{text}")).lines().map(str::to_owned).collect()
+    }
+
+    fn event(lines: &str) -> String {
+        format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:u\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n")
+    }
+
+    /// RFC 4791 §7.10.1 on the calendar of its Appendix B.
+    #[test]
+    fn the_example_of_the_rfc() {
+        let calendar = [
+            include_str!("../../../fixtures/ics/rfc4791/abcd1.ics"),
+            include_str!("../../../fixtures/ics/rfc4791/abcd2.ics"),
+            include_str!("../../../fixtures/ics/rfc4791/abcd3.ics"),
+            include_str!("../../../fixtures/ics/rfc4791/abcd4.ics"),
+            include_str!("../../../fixtures/ics/rfc4791/abcd8.ics"),
+        ];
+        assert_eq!(
+            lines(&calendar, "20060104T140000Z", "20060104T220000Z"),
+            [
+                "FREEBUSY;FBTYPE=BUSY-TENTATIVE:20060104T150000Z/20060104T160000Z",
+                "FREEBUSY:20060104T190000Z/20060104T200000Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_takes_time_is_told_and_what_touches_is_one() {
+        let found = lines(
+            &[
+                &event("DTSTART:20260105T100000Z\nDTEND:20260105T110000Z"),
+                &event("DTSTART:20260105T110000Z\nDURATION:PT1H\nSTATUS:CONFIRMED"),
+                &event("DTSTART:20260105T113000Z\nDTEND:20260105T123000Z\nSTATUS:TENTATIVE"),
+                &event("DTSTART:20260105T140000Z\nDTEND:20260105T150000Z\nTRANSP:TRANSPARENT"),
+                &event("DTSTART:20260105T150000Z\nDTEND:20260105T160000Z\nSTATUS:CANCELLED"),
+                &event("DTSTART:20260105T160000Z"),
+                &event("DTSTART:20260105T230000Z\nDTEND:20260106T010000Z"),
+                "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:u\nDTSTART:20260105T170000Z\nDUE:20260105T180000Z\nEND:VTODO\nEND:VCALENDAR\n",
+                "BEGIN:VCALENDAR\nBEGIN:VFREEBUSY\nUID:u\nFREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20260105T000000Z/PT8H\n\
+                 FREEBUSY;FBTYPE=FREE:20260105T180000Z/PT1H\nEND:VFREEBUSY\nEND:VCALENDAR\n",
+            ],
+            "20260105T060000Z",
+            "20260106T000000Z",
+        );
+        assert_eq!(
+            found,
+            [
+                "FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20260105T060000Z/20260105T080000Z",
+                "FREEBUSY:20260105T100000Z/20260105T120000Z",
+                "FREEBUSY;FBTYPE=BUSY-TENTATIVE:20260105T113000Z/20260105T123000Z",
+                "FREEBUSY:20260105T230000Z/20260106T000000Z",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_window_beyond_the_calendar_has_no_answer() {
+        let window = Window { from: Instant::FAR_PAST, to: Instant::FAR_FUTURE };
+        assert_eq!(answer(&[], window, "u", Instant::from_ms(0)), None);
+    }
+}
