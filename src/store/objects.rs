@@ -218,6 +218,30 @@ impl ReadTx {
         Ok(found)
     }
 
+    /// As [`ReadTx::objects_named`], without the bodies.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn heads_named(
+        &mut self,
+        access: &Access,
+        names: &[ResourceName],
+    ) -> Result<Vec<ObjectHead>, StoreError> {
+        let mut found = Vec::with_capacity(names.len());
+        for chunk in names.chunks(NAMES_PER_STATEMENT) {
+            let sql = format!(
+                "select {HEAD_COLUMNS} from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name in ({})",
+                placeholders(3, chunk.len())
+            );
+            let mut values = args![access.firm(), access.calendar()];
+            values.extend(chunk.iter().map(super::sql::Arg::from));
+            for row in self.all(&sql, values).await? {
+                found.push(head_of(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// A page of a calendar's present objects in the order of their changes, from the index alone: those with a
     /// seq in `after+1 ..= up_to`. Pages bounded by one `up_to` need no common transaction: what changes meanwhile
     /// moves beyond it and comes with the next sync.
