@@ -5,7 +5,7 @@
 //! calendars nor users nor the clock, and must never decide what to do about anything.
 //!
 //! Reading order: `limits`, `error`, `text`, `line`, `tree`, `value`, `duration`, `rule`, `zone`,
-//! `validate`, `build`, `repair`, `split`, `import`.
+//! `validate`, `build`, `merge`, `repair`, `split`, `import`.
 
 pub mod build;
 mod duration;
@@ -13,6 +13,7 @@ pub mod error;
 pub mod import;
 pub mod limits;
 pub mod line;
+pub mod merge;
 pub mod repair;
 pub mod rule;
 pub mod split;

@@ -320,6 +320,18 @@ impl Component {
         each_line_of(self, &mut |line| out.extend_from_slice(line.raw()));
         Bytes::from(out)
     }
+
+    /// The component for every reader: its content lines as they came where that is lawful, else folded anew; lines
+    /// that are none are left out.
+    pub fn lawful(&self) -> Bytes {
+        let mut out = Vec::new();
+        each_line_of(self, &mut |line| {
+            if let LineRef::Property(property) = line {
+                out.extend_from_slice(&property.lawful());
+            }
+        });
+        Bytes::from(out)
+    }
 }
 
 /// A line on its way out.
