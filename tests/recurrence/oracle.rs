@@ -6,8 +6,12 @@ use flate2::read::GzDecoder;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use kalends::domain::recurrence::{Window, expand};
+use kalends::domain::time::Instant;
 use kalends::ics::rule::{Budget, Rule, Until};
 use serde::Deserialize;
+
+use crate::support::{events, zone};
 
 /// One case. `expect` holds the first instances in seconds since the epoch (for floating and date starts: as if in UTC).
 #[derive(Deserialize)]
@@ -76,6 +80,36 @@ impl Case {
         found.dedup();
         found.truncate(LISTED_MAX);
         found
+    }
+}
+
+impl Case {
+    /// The same through a whole calendar object: its DTSTART in the form of the case, its rule written anew.
+    fn expanded(&self) -> Vec<i64> {
+        let form = match (self.kind.as_str(), &self.tz) {
+            ("date", _) => format!(";VALUE=DATE:{}", self.dtstart.get(..8).expect("a date")),
+            ("utc", _) => format!(":{}Z", self.dtstart),
+            ("zoned", Some(tz)) => format!(";TZID={tz}:{}", self.dtstart),
+            _ => format!(":{}", self.dtstart),
+        };
+        let start: DateTime = self.dtstart.parse().expect("a date and time");
+        let mut rule = Rule::parse(&self.rule).expect("read");
+        let given = self.rule().gives_start(start);
+        if !given {
+            rule.count = rule.count.map(|count| count + 1);
+        }
+        let object = events(&[&format!("DTSTART{form}\nRRULE:{rule}")]);
+        let window = Window { from: Instant::FAR_PAST, to: Instant::from_seconds(self.hz + 1) };
+        let expansion = expand(&object, window, &zone("UTC"));
+        let starts = expansion.instances.iter().map(|instance| instance.starts.at.seconds());
+        starts.skip(usize::from(!given)).take(LISTED_MAX).collect()
+    }
+}
+
+#[test]
+fn a_thousand_objects_give_what_an_independent_expander_gives() {
+    for case in cases() {
+        assert_eq!(case.expanded(), case.expect, "{} {:?} {} {}", case.id, case.tz, case.dtstart, case.rule);
     }
 }
 

@@ -18,6 +18,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("US-Pacific", "America/Los_Angeles"),
     ("US/Pacific-New", "America/Los_Angeles"),
     ("Asia/Beijing", "Asia/Shanghai"),
+    // As Lotus Notes has it.
+    ("Western/Central Europe", "Europe/Berlin"),
     // Names that Windows has given up.
     ("Armenian Standard Time", "Asia/Yerevan"),
     ("Kamchatka Standard Time", "Asia/Kamchatka"),
@@ -77,14 +79,13 @@ fn bare(tzid: &str) -> Option<&str> {
 /// `/freeassociation.sourceforge.net/Tzfile/Europe/Berlin`, `/mozilla.org/20070129_1/Europe/Berlin` and the like: the
 /// longest tail that is a zone. One with a slash, so that `/somewhere/Japan` is left to its definition.
 fn prefixed(name: &str) -> Option<Zone> {
-    let mut rest = name.strip_prefix('/')?;
-    while let Some((_, tail)) = rest.split_once('/') {
+    let mut tail = name.strip_prefix('/')?;
+    loop {
         if let Some(zone) = (tail.contains('/') || tail.eq_ignore_ascii_case("UTC")).then(|| iana(tail)).flatten() {
             return Some(zone);
         }
-        rest = tail;
+        tail = tail.split_once('/')?.1;
     }
-    None
 }
 
 fn alias(name: &str) -> Option<Zone> {
@@ -158,6 +159,7 @@ mod tests {
             ("/freeassociation.sourceforge.net/Europe/Berlin", "Europe/Berlin"),
             ("/freeassociation.sourceforge.net/Tzfile/Europe/Berlin", "Europe/Berlin"),
             ("/mozilla.org/20070129_1/America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+            ("/Europe/Stockholm", "Europe/Stockholm"),
             ("/citadel.org/20190914_1/Europe/Vienna", "Europe/Vienna"),
             ("/softwarestudio.org/Olson_20011030_5/America/Chicago", "America/Chicago"),
             ("W. Europe Standard Time", "Europe/Berlin"),
@@ -170,6 +172,7 @@ mod tests {
             ("(UTC) Coordinated Universal Time", "UTC"),
             ("tzone://Microsoft/Utc", "UTC"),
             ("US-Eastern", "America/New_York"),
+            ("Western/Central Europe", "Europe/Berlin"),
             ("utc", "UTC"),
             ("GMT+0200", "+02"),
             ("GMT-5", "-05"),
