@@ -12,4 +12,6 @@ pub mod store;
 
 pub mod auth;
 
+pub mod feed;
+
 pub mod dav;

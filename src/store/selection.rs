@@ -1,7 +1,7 @@
 //! What a feed shows, as far as columns decide: the owner's objects by kind, window and facts, with their bodies. One
 //! pass over a calendar in the order of changes, after a measure that says how large it is.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use super::tx::ReadTx;
 use crate::domain::access::Access;
 use crate::domain::calendar::Seq;
 use crate::domain::feed::FeedFilters;
-use crate::domain::ids::ObjectId;
+use crate::domain::ids::{CalendarId, ObjectId};
 use crate::domain::object::ComponentKind;
 use crate::domain::time::Instant;
 
@@ -61,22 +61,23 @@ pub struct Measure {
     pub first_start: Option<Instant>,
 }
 
-/// UIDs that lie in more than one of some calendars.
+/// UIDs that lie in more than one of some calendars, and which of these keeps each: the oldest, so that the answer does
+/// not depend on what is shown of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SharedUids {
-    /// These.
-    These(HashSet<String>),
-    /// More than can be listed: any may be one.
-    Any,
+    /// These, with their keepers.
+    These(HashMap<String, CalendarId>),
+    /// More than can be listed: any may be one, and the oldest calendar keeps them all.
+    Any(CalendarId),
 }
 
 impl SharedUids {
-    /// Whether a UID may lie in more than one of the calendars.
+    /// Whether an object of this calendar keeps its UID.
     #[must_use]
-    pub fn holds(&self, uid: &str) -> bool {
+    pub fn keeps(&self, calendar: &CalendarId, uid: &str) -> bool {
         match self {
-            SharedUids::These(uids) => uids.contains(uid),
-            SharedUids::Any => true,
+            SharedUids::These(keepers) => keepers.get(uid).is_none_or(|keeper| keeper == calendar),
+            SharedUids::Any(keeper) => keeper == calendar,
         }
     }
 }
@@ -188,22 +189,25 @@ impl ReadTx {
     /// # Errors
     /// The database failed.
     pub async fn shared_uids(&mut self, calendars: &[&Access]) -> Result<SharedUids, StoreError> {
-        let (Some(first), true) = (calendars.first(), calendars.len() > 1) else {
-            return Ok(SharedUids::These(HashSet::new()));
+        let oldest = calendars.iter().map(|access| access.calendar()).min();
+        let (Some(first), Some(oldest), true) = (calendars.first(), oldest, calendars.len() > 1) else {
+            return Ok(SharedUids::These(HashMap::new()));
         };
         let mut values = args![first.firm()];
         values.extend(calendars.iter().map(|access| Arg::from(access.calendar())));
         values.extend(args![SHARED_UIDS_MAX]);
         let sql = format!(
-            "select uid from objects where firm_id = $1 and calendar_id in ({}) group by uid having count(*) > 1 limit ${}",
+            "select uid, min(calendar_id) from objects where firm_id = $1 and calendar_id in ({}) group by uid \
+             having count(*) > 1 limit ${}",
             placeholders(2, calendars.len()),
             values.len()
         );
         let rows = self.all(&sql, values).await?;
         if i64::try_from(rows.len()).is_ok_and(|found| found >= SHARED_UIDS_MAX) {
-            return Ok(SharedUids::Any);
+            return Ok(SharedUids::Any(oldest.clone()));
         }
-        Ok(SharedUids::These(rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?))
+        let keepers = rows.iter().map(|row| Ok((row.text(0)?, CalendarId::from_text(row.text(1)?))));
+        Ok(SharedUids::These(keepers.collect::<Result<_, StoreError>>()?))
     }
 }
 

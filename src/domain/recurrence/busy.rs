@@ -55,10 +55,17 @@ pub struct Busy {
 /// entries; a VFREEBUSY takes the periods it lists.
 #[must_use]
 pub fn busy(object: &CalendarObject, window: Window, reader: &Zone) -> Busy {
+    busy_where(object, window, reader, |_| true)
+}
+
+/// As [`busy`], of the components that `wanted` takes, by their position in [`CalendarObject::components`].
+#[must_use]
+pub fn busy_where(object: &CalendarObject, window: Window, reader: &Zone, wanted: impl Fn(usize) -> bool) -> Busy {
     match object.component() {
         ComponentKind::Event => {
             let expansion = Series::of(object).expand(window, reader);
-            let periods = expansion.instances.iter().filter_map(|instance| {
+            let taken = expansion.instances.iter().filter(|instance| wanted(instance.index));
+            let periods = taken.filter_map(|instance| {
                 cut(
                     BusyPeriod { kind: busy_kind(instance.component)?, from: instance.starts.at, to: instance.ends.at },
                     window,
@@ -66,8 +73,8 @@ pub fn busy(object: &CalendarObject, window: Window, reader: &Zone) -> Busy {
             });
             Busy { periods: periods.collect(), truncated: expansion.truncated }
         }
-        ComponentKind::FreeBusy => Busy { periods: listed(object, window, reader), truncated: false },
-        ComponentKind::Todo | ComponentKind::Journal => Busy::default(),
+        ComponentKind::FreeBusy if wanted(0) => Busy { periods: listed(object, window, reader), truncated: false },
+        ComponentKind::FreeBusy | ComponentKind::Todo | ComponentKind::Journal => Busy::default(),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::ics::zone::Zone;
 use crate::ics::{Component, When};
 
 pub(super) use busy::bounds;
-pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_kind, merge};
+pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_kind, busy_where, merge};
 pub use series::Series;
 pub use span::span;
 
