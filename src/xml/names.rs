@@ -29,6 +29,8 @@ macro_rules! names {
 }
 
 names! { DAV;
+    ABSTRACT = "abstract"
+    ACE = "ace"
     ACL = "acl"
     ACL_PRINCIPAL_PROP_SET = "acl-principal-prop-set"
     ACL_RESTRICTIONS = "acl-restrictions"
@@ -51,6 +53,7 @@ names! { DAV;
     GETCONTENTTYPE = "getcontenttype"
     GETETAG = "getetag"
     GETLASTMODIFIED = "getlastmodified"
+    GRANT = "grant"
     GROUP = "group"
     GROUP_MEMBERSHIP = "group-membership"
     GROUP_MEMBER_SET = "group-member-set"
@@ -84,6 +87,7 @@ names! { DAV;
     PROPFIND_FINITE_DEPTH = "propfind-finite-depth"
     PROPNAME = "propname"
     PROPSTAT = "propstat"
+    PROTECTED = "protected"
     QUOTA_AVAILABLE_BYTES = "quota-available-bytes"
     QUOTA_NOT_EXCEEDED = "quota-not-exceeded"
     QUOTA_USED_BYTES = "quota-used-bytes"

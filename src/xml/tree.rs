@@ -114,8 +114,9 @@ impl Element {
     }
 
     /// The elements of that name directly in it.
-    pub fn children_named<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Element> {
-        self.children().filter(move |child| child.is(name))
+    pub fn children_named<'a>(&'a self, name: &Name) -> impl Iterator<Item = &'a Element> + use<'a> {
+        let name = name.clone();
+        self.children().filter(move |child| child.is(&name))
     }
 
     /// The first element of that name directly in it.

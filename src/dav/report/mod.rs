@@ -20,3 +20,34 @@ pub mod zone;
 
 #[cfg(test)]
 mod examples;
+
+use axum::body::Body;
+use axum::http::Response;
+
+use super::Ask;
+use super::body::read_xml;
+use super::error::{DavError, Precondition};
+use super::path::Kind;
+use crate::xml::Name;
+
+/// The largest body of a report: a multiget of tens of thousands of objects.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The reports that resources of a kind answer.
+#[must_use]
+pub fn supported(_kind: Kind) -> &'static [Name] {
+    &[]
+}
+
+/// Answers a REPORT.
+///
+/// # Errors
+/// No such report here, or what the report itself refuses.
+pub(super) async fn report(ask: &mut Ask) -> Result<Response<Body>, DavError> {
+    let body = ask.take_body();
+    let document = read_xml(body, &ask.headers, BYTES_MAX).await?;
+    if document.is_none() {
+        return Err(DavError::Bad("the body names no report".to_owned()));
+    }
+    Err(Precondition::SupportedReport.into())
+}

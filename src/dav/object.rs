@@ -1,0 +1,167 @@
+//! A calendar object: GET, HEAD, PUT, DELETE (RFC 9110, RFC 4791 §5.3.2).
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Response, header};
+use bytes::Bytes;
+
+use super::Ask;
+use super::body::{self, BodyError};
+use super::error::{At, DavError, Done, Precondition};
+use super::headers::{self, Preferences, guard, http_date, not_modified, text};
+use super::method::Method;
+use super::path::{Resource, calendar_href};
+use crate::domain::access::Right;
+use crate::domain::ids::{ResourceName, Slug, UserName};
+use crate::domain::object::{CalendarObject, ComponentKind, ETag};
+use crate::ics::limits::BODY_BYTES_MAX;
+use crate::store::CalendarError;
+
+/// The parts of the path of an object; a handler of objects is given nothing else.
+fn parts(ask: &Ask) -> Result<(UserName, Slug, ResourceName), DavError> {
+    match &ask.resource {
+        Resource::Object(owner, slug, name) => Ok((owner.clone(), slug.clone(), name.clone())),
+        _ => Err(DavError::NotFound),
+    }
+}
+
+/// Answers GET and HEAD with the exact bytes that were stored.
+///
+/// # Errors
+/// What [`DavError`] says.
+pub(super) async fn get(ask: &mut Ask) -> Result<Response<Body>, DavError> {
+    let (owner, slug, name) = parts(ask)?;
+    let mut tx = ask.store.read().await?;
+    let (access, _) = tx.calendar_for(&ask.caller, &owner, &slug, Right::Read).await.map_err(|e| e.at(&ask.href()))?;
+    let object = tx.object(&access, &name).await?.ok_or(DavError::NotFound)?;
+    drop(tx);
+    let head = &object.head;
+    let is_known = not_modified(&ask.headers, &head.etag, head.changed.seconds())?;
+    let mut response = if is_known {
+        Done::NotModified.empty()
+    } else {
+        representation(Done::Ok, head.component, object.bytes.clone())
+    };
+    if ask.method == Method::Head {
+        if !is_known {
+            headers::set(response.headers_mut(), header::CONTENT_LENGTH, &object.bytes.len().to_string());
+        }
+        *response.body_mut() = Body::empty();
+    }
+    tag(response.headers_mut(), &head.etag);
+    if let Some(date) = http_date(head.changed) {
+        headers::set(response.headers_mut(), header::LAST_MODIFIED, &date);
+    }
+    // Clients may keep it, and must ask each time.
+    headers::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
+    Ok(response)
+}
+
+/// Answers PUT.
+///
+/// # Errors
+/// What [`DavError`] says; each condition of RFC 4791 §5.3.2.1 by its name.
+pub(super) async fn put(ask: &mut Ask) -> Result<Response<Body>, DavError> {
+    let (owner, slug, name) = parts(ask)?;
+    let guard = guard(&ask.headers)?;
+    if ask.headers.contains_key(header::CONTENT_RANGE) {
+        return Err(DavError::Bad("an object is put as a whole".to_owned()));
+    }
+    if !is_calendar(text(&ask.headers, header::CONTENT_TYPE.as_str())) {
+        return Err(Precondition::SupportedCalendarData.into());
+    }
+    let preferences = Preferences { minimal: false, noroot: false, ..Preferences::of(&ask.headers) };
+    let body = ask.take_body();
+    let bytes = body::read(body, &ask.headers, BODY_BYTES_MAX).await.map_err(|error| match error {
+        BodyError::TooLarge(limit) => {
+            Precondition::MaxResourceSize(format!("an object has at most {limit} bytes")).into()
+        }
+        other => DavError::from(other),
+    })?;
+    let object = CalendarObject::parse(bytes)?;
+    let cause = ask.cause();
+    let collection = calendar_href(&owner, &slug);
+    let mut tx = ask.store.write().await?;
+    let found = tx.calendar_for(&ask.caller, &owner, &slug, Right::Write).await;
+    let (access, _) = found.map_err(|error| match error {
+        CalendarError::NotFound => DavError::NoParent,
+        other => other.at(&collection),
+    })?;
+    let outcome = tx.put_object(&access, &name, &object, &guard, &cause).await.map_err(|e| e.at(&collection))?;
+    tx.commit().await?;
+    let mut response = match (outcome.created, preferences.representation) {
+        (true, false) => Done::Created.empty(),
+        (false, false) => Done::NoContent.empty(),
+        (true, true) => representation(Done::Created, object.component(), object.bytes().clone()),
+        (false, true) => representation(Done::Ok, object.component(), object.bytes().clone()),
+    };
+    // A strong tag: what is stored is what was sent, octet for octet.
+    tag(response.headers_mut(), &outcome.etag);
+    if preferences.representation {
+        headers::set(response.headers_mut(), header::CONTENT_LOCATION, &ask.href());
+        preferences.applied(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// Answers DELETE.
+///
+/// # Errors
+/// What [`DavError`] says.
+pub(super) async fn delete(ask: &mut Ask) -> Result<Response<Body>, DavError> {
+    let (owner, slug, name) = parts(ask)?;
+    let guard = guard(&ask.headers)?;
+    let cause = ask.cause();
+    let collection = calendar_href(&owner, &slug);
+    let mut tx = ask.store.write().await?;
+    let (access, _) = tx.calendar_for(&ask.caller, &owner, &slug, Right::Write).await.map_err(|e| e.at(&collection))?;
+    tx.delete_object(&access, &name, &guard, &cause).await.map_err(|e| e.at(&collection))?;
+    tx.commit().await?;
+    Ok(Done::NoContent.empty())
+}
+
+fn tag(headers: &mut HeaderMap, etag: &ETag) {
+    headers::set(headers, header::ETAG, &etag.quoted());
+}
+
+fn representation(done: Done, component: ComponentKind, bytes: Bytes) -> Response<Body> {
+    let content_type = match component {
+        ComponentKind::Event => "text/calendar; charset=utf-8; component=vevent",
+        ComponentKind::Todo => "text/calendar; charset=utf-8; component=vtodo",
+        ComponentKind::Journal => "text/calendar; charset=utf-8; component=vjournal",
+        ComponentKind::FreeBusy => "text/calendar; charset=utf-8; component=vfreebusy",
+    };
+    done.calendar(content_type, bytes)
+}
+
+/// Whether a Content-Type can be meant for a calendar. Some clients send none, or what their library thinks of a
+/// file; that it is a calendar is proven by reading it.
+fn is_calendar(content_type: Option<&str>) -> bool {
+    let Some(content_type) = content_type else { return true };
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(
+        kind.as_str(),
+        "" | "text/calendar"
+            | "application/ics"
+            | "text/ics"
+            | "text/plain"
+            | "application/octet-stream"
+            | "application/x-www-form-urlencoded"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_calendar_is_read() {
+        for good in
+            [None, Some("text/calendar; charset=utf-8"), Some("Text/Calendar"), Some("application/octet-stream")]
+        {
+            assert!(is_calendar(good), "{good:?}");
+        }
+        for bad in ["text/vcard", "application/calendar+json", "application/xml", "text/html"] {
+            assert!(!is_calendar(Some(bad)), "{bad}");
+        }
+    }
+}
