@@ -12,6 +12,12 @@ pub mod store;
 
 pub mod auth;
 
-pub mod feed;
-
 pub mod dav;
+pub mod feed;
+pub mod web;
+
+pub mod config;
+pub mod telemetry;
+
+pub mod app;
+pub mod cli;

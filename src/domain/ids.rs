@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 use super::time::Instant;
 
 macro_rules! id {
@@ -94,6 +96,23 @@ impl ResourceName {
             return Err(BadName("a resource name has no slash and no control character"));
         }
         Ok(ResourceName(segment.to_owned()))
+    }
+
+    /// The name for an object that comes without one: its UID where that is a tame file name, else a hash of it.
+    #[must_use]
+    pub fn for_uid(uid: &str) -> ResourceName {
+        let tame = |c: char| c.is_ascii_alphanumeric() || "-_.@{}+=".contains(c);
+        if (1..=RESOURCE_NAME_BYTES_MAX - 4).contains(&uid.len()) && uid.chars().all(tame) && !uid.starts_with('.') {
+            ResourceName(format!("{uid}.ics"))
+        } else {
+            ResourceName::hashed(uid)
+        }
+    }
+
+    /// A name made of a hash of the UID.
+    #[must_use]
+    pub fn hashed(uid: &str) -> ResourceName {
+        ResourceName(format!("{}.ics", hex::encode(&Sha256::digest(uid.as_bytes())[..16])))
     }
 
     /// The name as it was given.
@@ -188,6 +207,15 @@ mod tests {
         for good in ["a.ics", "ü ö.ics", "a@b.ics", "{5}.ics", "%2F.ics", "..ics"] {
             assert!(ResourceName::parse(good).is_ok(), "{good:?}");
         }
+    }
+
+    #[test]
+    fn a_uid_becomes_a_name_that_is_one() {
+        for uid in ["a@b", "", "..", "a/b", "ü", "x y", &"x".repeat(300)] {
+            let name = ResourceName::for_uid(uid);
+            assert_eq!(ResourceName::parse(name.as_str()), Ok(name));
+        }
+        assert_eq!(ResourceName::for_uid("a@b").as_str(), "a@b.ics");
     }
 
     #[test]

@@ -197,6 +197,25 @@ async fn birth(db: &Db, keys: &KeyRing, chance: &Chance) -> Result<(String, Hash
     Ok((String::from_utf8_lossy(&epoch).into_owned(), hash_key))
 }
 
+impl Store {
+    /// Seals the hash key anew with the newest key. Whether it was not yet.
+    ///
+    /// # Errors
+    /// The database failed, or none of the keys opens it.
+    pub async fn reseal_hash_key(&self, keys: &KeyRing) -> Result<bool, OpenError> {
+        let mut tx = self.write().await?;
+        let row = tx.first("select value from store_meta where name = $1", args![HASH_KEY]).await?;
+        let old = row.map(|r| r.bytes(0)).transpose()?.unwrap_or_default();
+        if keys.is_newest(&old) {
+            return Ok(false);
+        }
+        let new = keys.seal(hash_key_place(), &keys.open(hash_key_place(), &old)?, self.chance());
+        tx.exec("update store_meta set value = $2 where name = $1", args![HASH_KEY, new]).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
 async fn meta(db: &Db, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StoreError> {
     const READ: &str = "select value from store_meta where name = $1";
     const WRITE: &str = "insert into store_meta (name, value) values ($1, $2) on conflict (name) do nothing";

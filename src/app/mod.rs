@@ -1,0 +1,137 @@
+//! All wiring: what the configuration asks for is opened here and handed down. The only room that knows every other.
+//!
+//! `listener` accepts connections, `tls` keeps the certificate fresh, `visit` looks at a request before anybody
+//! else, `body` cuts requests that never end, `router` decides which face answers.
+
+mod body;
+mod listener;
+mod router;
+mod tls;
+mod visit;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::auth::Gate;
+use crate::config::{Config, ConfigError, KEY_FILE};
+use crate::crypto::{Chance, CryptoError, KeyRing};
+use crate::domain::time::{Clock, Instant};
+use crate::store::{OpenError, Store};
+use crate::telemetry::Metrics;
+
+pub use listener::{ServeError, Server};
+pub use router::router;
+pub use visit::Doorstep;
+
+/// The machine's clock; the only place that asks it.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
+    fn now(&self) -> Instant {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Instant::from_ms(since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Why the program cannot start; a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key is wrong.
+    #[error("the encryption key: {0}")]
+    Key(#[from] CryptoError),
+    /// The key file cannot be read or made.
+    #[error("the key file {0}: {1}")]
+    KeyFile(String, #[source] std::io::Error),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Everything that a server or a command works with.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// What the operator decided.
+    pub config: Arc<Config>,
+    /// The gate, with the store and the keys.
+    pub gate: Gate,
+    /// The metrics.
+    pub metrics: Metrics,
+}
+
+impl App {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// See [`AppError`].
+    pub async fn open(config: Config) -> Result<App, AppError> {
+        Self::open_with(config, Arc::new(SystemClock), Arc::new(Chance::from_os())).await
+    }
+
+    /// As [`App::open`], with a clock and chance of the caller's choice.
+    ///
+    /// # Errors
+    /// See [`AppError`].
+    pub async fn open_with(config: Config, clock: Arc<dyn Clock>, chance: Arc<Chance>) -> Result<App, AppError> {
+        let keys = Arc::new(key_ring(&config, &chance)?);
+        let store = Store::open(&config.database, &keys, clock, chance).await?;
+        let metrics = Metrics::install().map_err(|e| AppError::Config(ConfigError(format!("metrics: {e}"))))?;
+        Ok(App { config: Arc::new(config), gate: Gate::new(store, keys), metrics })
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.gate.store
+    }
+}
+
+/// The configured keys, or those of the key file; a fresh install makes one.
+fn key_ring(config: &Config, chance: &Chance) -> Result<KeyRing, AppError> {
+    if let Some(keys) = &config.encryption_key {
+        return Ok(KeyRing::parse(keys.expose_secret())?);
+    }
+    let path = config.data_dir.join(KEY_FILE);
+    let failed = |e| AppError::KeyFile(path.display().to_string(), e);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(KeyRing::parse(&text)?),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let key = KeyRing::generate(chance);
+            fs::create_dir_all(&config.data_dir).map_err(failed)?;
+            match write_private(&path, &key) {
+                Ok(()) => {
+                    tracing::info!(file = %path.display(), "made an encryption key; back it up apart from the database");
+                    Ok(KeyRing::parse(&key)?)
+                }
+                // Another process was first.
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                    Ok(KeyRing::parse(&fs::read_to_string(&path).map_err(failed)?)?)
+                }
+                Err(e) => Err(failed(e)),
+            }
+        }
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// Writes a new file that only its owner can read, whole or not at all.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let part = path.with_extension("part");
+    let _ = fs::remove_file(&part);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    // A link fails where the name is taken; a rename would replace the key of somebody who was first.
+    let linked = fs::hard_link(&part, path);
+    fs::remove_file(&part)?;
+    linked
+}

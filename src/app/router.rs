@@ -1,0 +1,48 @@
+//! Which face answers which path. CalDAV comes first, because it must see paths and methods as they came.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::App;
+use super::visit::{Doorstep, greet};
+use crate::{feed, telemetry, web};
+
+/// The whole server as one service.
+pub fn router(app: &App) -> Router {
+    let ops = Router::new()
+        .route("/metrics", get(render_metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(app.clone());
+    let pages = web::router(app.gate.clone());
+    Router::new()
+        .merge(ops)
+        .merge(feed::router(app.gate.clone()))
+        .merge(pages)
+        .fallback(nothing)
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(Doorstep::new(app), greet))
+}
+
+async fn nothing() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "There is nothing here.\n")
+}
+
+async fn render_metrics(State(app): State<App>) -> impl IntoResponse {
+    telemetry::pool_state(app.store().pool_size());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}
+
+/// Ready when the database answers.
+async fn ready(State(app): State<App>) -> Response {
+    let asked = async { app.store().read().await?.firms().await };
+    match asked.await {
+        Ok(_) => "ready\n".into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
+    }
+}

@@ -1,0 +1,222 @@
+//! Looks at every request before anybody else: who is at the door, under which address they reached us, and which
+//! number the visit gets.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::App;
+use super::body::PacedBody;
+use crate::auth::Visit;
+use crate::telemetry;
+
+/// The answer's, and the request's if it brings a sensible one.
+const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+/// Longer ones, or such with odd characters, are replaced: they end up in logs.
+const CORRELATION_CHARS_MAX: usize = 64;
+
+/// The other end of a connection, as the listener saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether TLS ended here.
+    pub encrypted: bool,
+}
+
+/// What the doorstep needs to know.
+#[derive(Clone, Debug)]
+pub struct Doorstep {
+    app: App,
+    base_url: Option<String>,
+    trusted: Arc<[IpAddr]>,
+}
+
+impl Doorstep {
+    /// For a server.
+    #[must_use]
+    pub fn new(app: &App) -> Doorstep {
+        Doorstep {
+            app: app.clone(),
+            base_url: app.config.base_url.clone(),
+            trusted: app.config.trusted_proxies.clone().into(),
+        }
+    }
+
+    fn visit(&self, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Visit {
+        let believed = self.trusted.contains(&peer.address);
+        let address =
+            if believed { forwarded_for(headers, &self.trusted).unwrap_or(peer.address) } else { peer.address };
+        Visit {
+            correlation_id: self.correlation_id(headers),
+            address,
+            base_url: self.base_url(peer, uri, headers, believed),
+        }
+    }
+
+    fn correlation_id(&self, headers: &HeaderMap) -> String {
+        let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let brought = headers.get(&CORRELATION).and_then(|v| v.to_str().ok());
+        match brought.filter(|id| (1..=CORRELATION_CHARS_MAX).contains(&id.len()) && id.chars().all(sane)) {
+            Some(id) => id.to_owned(),
+            None => hex::encode(self.app.store().chance().bytes::<12>()),
+        }
+    }
+
+    fn base_url(&self, peer: Peer, uri: &Uri, headers: &HeaderMap, believed: bool) -> String {
+        if let Some(base) = &self.base_url {
+            return base.clone();
+        }
+        let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
+        let forwarded = |name: &'static str| text(HeaderName::from_static(name)).filter(|_| believed);
+        let host = forwarded("x-forwarded-host")
+            .or_else(|| uri.authority().map(|a| a.as_str()))
+            .or_else(|| text(header::HOST))
+            .filter(|h| is_authority(h))
+            .unwrap_or("localhost");
+        let scheme = match forwarded("x-forwarded-proto") {
+            Some("https") => "https",
+            Some(_) => "http",
+            None if peer.encrypted => "https",
+            None => "http",
+        };
+        format!("{scheme}://{host}")
+    }
+}
+
+/// Host and port, and nothing that would turn a link into something else.
+fn is_authority(host: &str) -> bool {
+    !host.is_empty() && host.len() <= 255 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+}
+
+/// The last address in the chain that is not a proxy of ours: what stands before it anybody can have made up.
+fn forwarded_for(headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
+    let values = |name: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let standard: Vec<String> = values("forwarded")
+        .iter()
+        .filter_map(|element| {
+            element.split(';').find_map(|pair| {
+                let (name, value) = pair.trim().split_once('=')?;
+                name.eq_ignore_ascii_case("for").then(|| value.trim_matches('"').to_owned())
+            })
+        })
+        .collect();
+    let chain = if standard.is_empty() { values("x-forwarded-for") } else { standard };
+    chain.iter().rev().filter_map(|text| address_of(text)).find(|address| !trusted.contains(address))
+}
+
+/// An address with or without port and brackets.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()))
+        .or_else(|| text.strip_prefix('[').and_then(|t| t.split(']').next()).and_then(|t| t.parse().ok()))
+}
+
+/// Which face a path belongs to, for metrics and logs; never the path itself, which may hold a feed's secret.
+fn face(path: &str) -> &'static str {
+    match path.trim_start_matches('/').split('/').next() {
+        Some("dav" | ".well-known" | "principals" | "caldav") => "caldav",
+        Some("api") if path.starts_with("/api/ics/") => "feed",
+        Some("api") => "api",
+        Some("metrics" | "healthz" | "readyz") => "ops",
+        _ => "web",
+    }
+}
+
+/// Methods by name; what a client made up counts as one.
+fn method_name(method: &Method) -> &'static str {
+    const KNOWN: [&str; 16] = [
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "PROPFIND",
+        "PROPPATCH",
+        "REPORT",
+        "MKCALENDAR",
+        "MKCOL",
+        "MOVE",
+        "COPY",
+        "LOCK",
+        "ACL",
+    ];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// The middleware: every request gets its [`Visit`] and a body with a deadline, every answer its correlation id, and
+/// both are counted.
+#[expect(clippy::disallowed_methods, reason = "the latency of an answer is measured, not decided by")]
+pub async fn greet(State(doorstep): State<Doorstep>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let peer = request.extensions().get::<Peer>().copied();
+    let peer = peer.unwrap_or(Peer { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), encrypted: false });
+    let visit = doorstep.visit(peer, request.uri(), request.headers());
+    let (face, method) = (face(request.uri().path()), method_name(request.method()));
+    let correlation_id = visit.correlation_id.clone();
+    request.extensions_mut().insert(visit);
+    let request = request.map(|body| Body::new(PacedBody::around(body)));
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&correlation_id) {
+        response.headers_mut().insert(CORRELATION, value);
+    }
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    telemetry::request_answered(face, method, status, took);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if status >= 500 {
+        tracing::warn!(correlation_id, face, method, status, took_ms, "answered");
+    } else {
+        tracing::debug!(correlation_id, face, method, status, took_ms, "answered");
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn only_what_our_own_proxies_added_is_believed() {
+        let proxy: IpAddr = "10.0.0.1".parse().expect("an address");
+        let chain = headers(&[("x-forwarded-for", "6.6.6.6, 192.0.2.7, 10.0.0.1")]);
+        assert_eq!(forwarded_for(&chain, &[proxy]), "192.0.2.7".parse().ok());
+        let standard = headers(&[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:4711\";proto=https")]);
+        assert_eq!(forwarded_for(&standard, &[proxy]), "2001:db8::1".parse().ok());
+        assert_eq!(forwarded_for(&headers(&[("x-forwarded-for", "unknown")]), &[proxy]), None);
+    }
+
+    #[test]
+    fn a_host_that_is_no_host_makes_no_link() {
+        assert!(is_authority("cal.example:8443") && is_authority("[::1]:80"));
+        assert!(!is_authority("evil.example/<script>") && !is_authority(""));
+    }
+
+    #[test]
+    fn secrets_in_paths_never_become_labels() {
+        assert_eq!(face("/api/ics/SECRET.ics"), "feed");
+        assert_eq!(face("/dav/calendars/ada/"), "caldav");
+        assert_eq!(face("/anything/else"), "web");
+    }
+}

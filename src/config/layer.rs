@@ -1,0 +1,98 @@
+//! One source of settings, in which everything may be absent.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// Settings of one source. The names are those of the file; the environment's are beside them in [`Layer::from_env`].
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// `KALENDS_DATA_DIR`, `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `DATABASE_URL`, `--database`
+    pub database: Option<String>,
+    /// `KALENDS_LISTEN`, `--listen`
+    pub listen: Option<String>,
+    /// `KALENDS_BASE_URL`, `--base-url`
+    pub base_url: Option<String>,
+    /// `KALENDS_TLS_CERTIFICATE`
+    pub tls_certificate: Option<PathBuf>,
+    /// `KALENDS_TLS_KEY`
+    pub tls_key: Option<PathBuf>,
+    /// `KALENDS_TRUSTED_PROXIES`, separated by commas
+    pub trusted_proxies: Option<Vec<String>>,
+    /// `KALENDS_LOG_FORMAT`
+    pub log_format: Option<String>,
+    /// `KALENDS_LOG`
+    pub log: Option<String>,
+    /// `CALENDAR_ENCRYPTION_KEY`
+    pub encryption_key: Option<String>,
+}
+
+impl Layer {
+    /// From the environment's variables. An empty one counts as absent.
+    pub fn from_env(variables: impl IntoIterator<Item = (String, String)>) -> Layer {
+        let mut layer = Layer::default();
+        for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
+            match name.as_str() {
+                "KALENDS_DATA_DIR" => layer.data_dir = Some(value.into()),
+                "DATABASE_URL" => layer.database = Some(value),
+                "KALENDS_LISTEN" => layer.listen = Some(value),
+                "KALENDS_BASE_URL" => layer.base_url = Some(value),
+                "KALENDS_TLS_CERTIFICATE" => layer.tls_certificate = Some(value.into()),
+                "KALENDS_TLS_KEY" => layer.tls_key = Some(value.into()),
+                "KALENDS_TRUSTED_PROXIES" => {
+                    layer.trusted_proxies = Some(value.split(',').map(|a| a.trim().to_owned()).collect());
+                }
+                "KALENDS_LOG_FORMAT" => layer.log_format = Some(value),
+                "KALENDS_LOG" => layer.log = Some(value),
+                "CALENDAR_ENCRYPTION_KEY" => layer.encryption_key = Some(value),
+                _ => {}
+            }
+        }
+        layer
+    }
+
+    /// From the text of a TOML file; `name` is for the error.
+    ///
+    /// # Errors
+    /// Malformed, or with a setting that is not known.
+    pub fn from_toml(text: &str, name: &str) -> Result<Layer, ConfigError> {
+        toml::from_str(text).map_err(|e| ConfigError(format!("{name}: {}", e.message())))
+    }
+
+    /// From a TOML file.
+    ///
+    /// # Errors
+    /// Not readable, malformed, or with a setting that is not known.
+    pub fn from_file(path: &Path) -> Result<Layer, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{}: {e}", path.display())))?;
+        Layer::from_toml(&text, &path.display().to_string())
+    }
+
+    /// This layer where it says something, else the other.
+    #[must_use]
+    pub fn or(self, other: Layer) -> Layer {
+        Layer {
+            data_dir: self.data_dir.or(other.data_dir),
+            database: self.database.or(other.database),
+            listen: self.listen.or(other.listen),
+            base_url: self.base_url.or(other.base_url),
+            tls_certificate: self.tls_certificate.or(other.tls_certificate),
+            tls_key: self.tls_key.or(other.tls_key),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            log_format: self.log_format.or(other.log_format),
+            log: self.log.or(other.log),
+            encryption_key: self.encryption_key.or(other.encryption_key),
+        }
+    }
+}
+
+impl std::fmt::Debug for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layer").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}

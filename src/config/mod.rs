@@ -1,0 +1,191 @@
+//! What the operator decides: read once from the command line, the environment and a file (in that order of
+//! precedence), checked, and then passed as a plain struct. Nothing here is global.
+
+mod layer;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::Serialize;
+
+use crate::store::Database;
+
+pub use layer::Layer;
+
+/// Where the server listens when nobody says otherwise: loopback, so that a first try exposes nothing.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:8840";
+/// The database file in the data folder.
+pub const DATABASE_FILE: &str = "kalends.db";
+/// The key file in the data folder.
+pub const KEY_FILE: &str = "encryption.key";
+/// The configuration file in the data folder, read when no other is named.
+pub const CONFIG_FILE: &str = "kalends.toml";
+
+/// Why a configuration cannot be used; a sentence for the operator that names the setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Certificate and key files for TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TlsFiles {
+    /// PEM: the certificate and its chain.
+    pub certificate: PathBuf,
+    /// PEM: its private key.
+    pub key: PathBuf,
+}
+
+/// The effective configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder for the database, keys and the configuration file.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: Database,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Scheme and authority under which clients reach the server, without a slash at the end; `None`: as each
+    /// request says.
+    pub base_url: Option<String>,
+    /// Certificate files; `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Addresses of proxies whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// What is logged, as `tracing` filters.
+    pub log: String,
+    /// The encryption keys, newest first; `None`: those of the key file.
+    pub encryption_key: Option<SecretString>,
+}
+
+impl Config {
+    /// Puts the layers together, the first one winning, and checks the result.
+    ///
+    /// # Errors
+    /// A setting is malformed or contradicts another; the sentence names it.
+    pub fn from_layers(layers: impl IntoIterator<Item = Layer>) -> Result<Config, ConfigError> {
+        let set = layers.into_iter().fold(Layer::default(), Layer::or);
+        let data_dir = set.data_dir.unwrap_or_else(|| PathBuf::from("data"));
+        let database = match set.database {
+            Some(url) => url.parse().map_err(|e| ConfigError(format!("database: {e}")))?,
+            None => Database::Sqlite(data_dir.join(DATABASE_FILE)),
+        };
+        let listen = set.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
+        let listen = listen.parse().map_err(|_| {
+            ConfigError(format!("listen: {listen:?} is not an address and port such as 127.0.0.1:8840"))
+        })?;
+        let tls = match (set.tls_certificate, set.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            _ => return Err(ConfigError("tls_certificate and tls_key go together: one of them is missing".into())),
+        };
+        let log_format = match set.log_format.as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => return Err(ConfigError(format!("log_format: {other:?} is neither text nor json"))),
+        };
+        let trusted_proxies = set
+            .trusted_proxies
+            .unwrap_or_default()
+            .iter()
+            .map(|a| a.parse().map_err(|_| ConfigError(format!("trusted_proxies: {a:?} is not an IP address"))))
+            .collect::<Result<_, _>>()?;
+        Ok(Config {
+            data_dir,
+            database,
+            listen,
+            base_url: set.base_url.as_deref().map(base_url).transpose()?,
+            tls,
+            trusted_proxies,
+            log_format,
+            log: set.log.unwrap_or_else(|| "info".to_owned()),
+            encryption_key: set.encryption_key.map(SecretString::from),
+        })
+    }
+
+    /// The configuration as it may be shown: without secrets.
+    #[must_use]
+    pub fn redacted(&self) -> serde_json::Value {
+        serde_json::json!({
+            "data_dir": self.data_dir,
+            "database": self.database.redacted(),
+            "listen": self.listen.to_string(),
+            "base_url": self.base_url,
+            "tls": self.tls,
+            "trusted_proxies": self.trusted_proxies,
+            "log_format": self.log_format,
+            "log": self.log,
+            "encryption_key": if self.encryption_key.is_some() { "set" } else { "from the key file in data_dir" },
+        })
+    }
+}
+
+/// Checks a base URL and gives it without a slash at the end.
+fn base_url(text: &str) -> Result<String, ConfigError> {
+    let bad = || ConfigError(format!("base_url: {text:?} is not an http or https URL without a path"));
+    let url = url::Url::parse(text).map_err(|_| bad())?;
+    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !plain || !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(bad());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(toml: &str) -> Result<Config, ConfigError> {
+        Config::from_layers([Layer::from_toml(toml, "test")?])
+    }
+
+    #[test]
+    fn nothing_set_listens_on_loopback_with_sqlite() {
+        let config = config("").expect("defaults");
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.database, Database::Sqlite("data/kalends.db".into()));
+    }
+
+    #[test]
+    fn an_earlier_layer_wins() {
+        let env = Layer::from_env([("KALENDS_LISTEN".to_owned(), "127.0.0.1:1".to_owned())]);
+        let file = Layer::from_toml("listen = '127.0.0.1:2'\nlog = 'debug'", "test").expect("toml");
+        let config = Config::from_layers([env, file]).expect("a configuration");
+        assert_eq!((config.listen.port(), config.log.as_str()), (1, "debug"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (toml, named) in [
+            ("listen = 'nowhere'", "listen"),
+            ("lissten = 'x'", "lissten"),
+            ("base_url = 'ftp://x'", "base_url"),
+            ("base_url = 'https://x/path'", "base_url"),
+            ("tls_key = 'k.pem'", "tls_certificate"),
+            ("log_format = 'xml'", "log_format"),
+            ("trusted_proxies = ['proxy']", "trusted_proxies"),
+            ("database = 'mysql://x'", "database"),
+        ] {
+            let error = config(toml).expect_err(toml);
+            assert!(error.0.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let shown = config("encryption_key = 'geheim'\ndatabase = 'postgres://u:geheim@h/d'").expect("set").redacted();
+        assert!(!shown.to_string().contains("geheim"));
+    }
+}
