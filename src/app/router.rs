@@ -1,7 +1,9 @@
 //! Which face answers which path. CalDAV comes first, because it must see paths and methods as they came.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::App;
 use super::visit::{Doorstep, greet};
-use crate::{feed, telemetry, web};
+use crate::dav::Dav;
+use crate::{dav, feed, telemetry, web};
 
 /// The whole server as one service.
 pub fn router(app: &App) -> Router {
@@ -19,14 +22,24 @@ pub fn router(app: &App) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(app.clone());
+    let caldav = Arc::new(Dav::new(app.gate.clone()));
     let pages = web::router(app.gate.clone());
     Router::new()
         .merge(ops)
         .merge(feed::router(app.gate.clone()))
         .merge(pages)
         .fallback(nothing)
+        // In front of the routes: CalDAV clients look for their server at the root, where people find the start page.
+        .layer(middleware::from_fn_with_state(caldav, dav_first))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(Doorstep::new(app), greet))
+}
+
+async fn dav_first(State(caldav): State<Arc<Dav>>, request: Request, next: middleware::Next) -> Response {
+    if dav::wants(request.method(), request.uri().path()) {
+        return dav::handle(&caldav, request).await;
+    }
+    next.run(request).await
 }
 
 async fn nothing() -> impl IntoResponse {
