@@ -37,6 +37,7 @@ pub mod report;
 mod transfer;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -89,14 +90,15 @@ pub(crate) struct Ask {
     pub(crate) headers: HeaderMap,
     pub(crate) caller: Caller,
     pub(crate) visit: Visit,
-    /// `None` once a handler took it.
-    body: Option<Body>,
+    /// `None` once a handler took it. In a lock only because a body alone cannot be shared between threads, which
+    /// futures that borrow the request demand.
+    body: Mutex<Option<Body>>,
 }
 
 impl Ask {
     /// The body; empty the second time.
     pub(crate) fn take_body(&mut self) -> Body {
-        self.body.take().unwrap_or_else(Body::empty)
+        self.body.get_mut().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(Body::empty)
     }
 
     /// Who or what causes the change that this request makes.
@@ -183,9 +185,10 @@ async fn route(
     if resource.owner().is_some_and(|owner| *owner != caller.name) && !matches!(kind, Kind::Calendar | Kind::Object) {
         return Err(DavError::NotFound);
     }
-    let mut ask = Ask { store: dav.gate.store.clone(), method, resource, headers, caller, visit, body: body.take() };
+    let mut ask =
+        Ask { store: dav.gate.store.clone(), method, resource, headers, caller, visit, body: Mutex::new(body.take()) };
     let result = dispatch(&mut ask).await;
-    *body = ask.body;
+    *body = ask.body.into_inner().unwrap_or_else(PoisonError::into_inner);
     result
 }
 
