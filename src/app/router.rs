@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::App;
@@ -22,24 +23,28 @@ pub fn router(app: &App) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(app.clone());
-    let caldav = Arc::new(Dav::new(app.gate.clone()));
-    let pages = web::router(app.gate.clone());
-    Router::new()
+    let faces = Router::new()
         .merge(ops)
         .merge(feed::router(app.gate.clone()))
-        .merge(pages)
-        .fallback(nothing)
-        // In front of the routes: CalDAV clients look for their server at the root, where people find the start page.
-        .layer(middleware::from_fn_with_state(caldav, dav_first))
+        .merge(web::router(app.gate.clone()))
+        .fallback(nothing);
+    let caldav = Arc::new(Dav::new(app.gate.clone()));
+    // Around the other faces and not as a layer on their routes: these would add their `Allow` to CalDAV's answers.
+    Router::new()
+        .fallback(move |request: Request| answer(caldav.clone(), faces.clone(), request))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(Doorstep::new(app), greet))
 }
 
-async fn dav_first(State(caldav): State<Arc<Dav>>, request: Request, next: middleware::Next) -> Response {
+/// CalDAV clients look for their server at the root, where people find the start page: method and path decide.
+async fn answer(caldav: Arc<Dav>, faces: Router, request: Request) -> Response {
     if dav::wants(request.method(), request.uri().path()) {
         return dav::handle(&caldav, request).await;
     }
-    next.run(request).await
+    match faces.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
 }
 
 async fn nothing() -> impl IntoResponse {
