@@ -160,6 +160,8 @@ create table versions (
     user_id text not null,
     name text not null,
     uid text not null,
+    component text not null,
+    summary text,
     kind text not null,
     etag text,
     -- null: this version is a deletion

@@ -13,7 +13,7 @@ use kalends::domain::object::{CalendarObject, ComponentKind, ETag};
 use kalends::domain::time::{DAY_MS, Instant};
 use kalends::store::{
     AppointmentFilter, BackupError, CalendarError, NewAudit, NewFeed, Overwrite, Page, PropertyKey, PutError,
-    StoreError, StoredProperty, TransferError, UserSettings, Writing,
+    StoreError, StoredProperty, TransferError, User, UserSettings, Writing,
 };
 use support::stores::{Bench, START, caller};
 
@@ -249,7 +249,10 @@ async fn calendars_are_made_changed_renamed_and_deleted(bench: &Bench) {
     let office = calendar(bench, &ada, "office").await;
     assert_eq!(office.calendar(), access.calendar());
     let mut tx = bench.store.write().await.expect("a transaction");
+    let before = tx.calendar_by_id(&ada, office.calendar(), Right::Own).await.expect("found").1;
+    tx.hold([&office, &office]).await.expect("held");
     let (_, seen) = tx.calendar_by_id(&ada, office.calendar(), Right::Own).await.expect("found");
+    assert_eq!(seen, before, "holding changes nothing");
     assert!(seen.seq > made.seq && seen.settings == settings);
     assert_eq!(tx.delete_calendar(&office, &cause()).await.expect("deleted"), 0);
     tx.commit().await.expect("a commit");
@@ -279,8 +282,12 @@ async fn nothing_of_another_is_found(bench: &Bench) {
         let page = Page { limit: 10, offset: 0 };
         assert_eq!(tx.appointments(stranger, &AppointmentFilter::default(), page).await.expect("a query").1, 0);
     }
-    assert!(tx.busy_calendars(&eve, &ada.name).await.expect("a query").is_empty());
-    assert_eq!(tx.busy_calendars(&bob, &ada.name).await.expect("a query").len(), 2);
+    let user = tx.user(&ada.firm, &ada.user).await.expect("a query").expect("there");
+    assert!(tx.busy_calendars(&eve, &user).await.expect("a query").is_empty());
+    assert_eq!(tx.busy_calendars(&bob, &user).await.expect("a query").len(), 2);
+    let client = User { role: Role::Client, ..user };
+    assert!(tx.busy_calendars(&bob, &client).await.expect("a query").is_empty(), "a client's time is their own");
+    assert_eq!(tx.busy_calendars(&ada, &client).await.expect("a query").len(), 2);
 
     let reader = Caller { most: Right::Read, ..ada.clone() };
     let refused = tx.calendar_for(&reader, &ada.name, &slug("calendar"), Right::Write).await;
@@ -364,7 +371,9 @@ async fn an_object_is_put_read_replaced_and_deleted(bench: &Bench) {
         tx.version(&ada, &head.id, 1).await.expect("a query").expect("there").bytes,
         Some(first.bytes().clone())
     );
-    assert_eq!(tx.deleted(&ada, 10, 0).await.expect("a query").len(), 1);
+    let (deleted, total) = tx.deleted(&ada, ComponentKind::Event, 10, 0).await.expect("a query");
+    assert_eq!((deleted[0].1.as_deref(), total), (second.index().summary.as_deref(), 1));
+    assert_eq!(tx.deleted(&ada, ComponentKind::Todo, 10, 0).await.expect("a query").1, 0);
     assert_eq!(bench.store.doctor().await.expect("a report").finding_count, 0);
 }
 
@@ -507,7 +516,7 @@ async fn a_deleted_uid_comes_back_with_its_past(bench: &Bench) {
     let head = tx.object_head(&access, &name("other.ics")).await.expect("a query").expect("there");
     assert_eq!((head.id, head.version, head.facts), (id.clone(), 3, facts));
     assert_eq!(tx.history(&ada, &id, i64::MAX, 10).await.expect("a query").len(), 3);
-    assert!(tx.deleted(&ada, 10, 0).await.expect("a query").is_empty());
+    assert_eq!(tx.deleted(&ada, ComponentKind::Event, 10, 0).await.expect("a query").1, 0);
     let changes = tx.changes(&access, Seq(1), 10).await.expect("changes");
     assert_eq!(changes.entries.len(), 2, "the old name is gone, the new one is there");
     assert_eq!(bench.store.doctor().await.expect("a report").finding_count, 0);
@@ -569,7 +578,11 @@ async fn a_move_minds_what_is_there(bench: &Bench) {
     tx.commit().await.expect("a commit");
     assert_eq!(names(bench, &access).await, ["b.ics"]);
     let mut tx = bench.store.read().await.expect("a transaction");
-    assert_eq!(tx.deleted(&ada, 10, 0).await.expect("a query").len(), 1, "what was overwritten can be restored");
+    assert_eq!(
+        tx.deleted(&ada, ComponentKind::Event, 10, 0).await.expect("a query").1,
+        1,
+        "what was overwritten can be restored"
+    );
     assert_eq!(bench.store.doctor().await.expect("a report").findings, []);
 }
 
@@ -606,8 +619,9 @@ async fn a_deleted_calendar_leaves_its_objects_restorable(bench: &Bench) {
 
     let home = calendar(bench, &ada, "calendar").await;
     let mut tx = bench.store.write().await.expect("a transaction");
-    let deleted = tx.deleted(&ada, 10, 0).await.expect("a query");
-    assert_eq!((deleted.len(), &deleted[0].object, deleted[0].number), (1, &put.id, 2));
+    let (deleted, total) = tx.deleted(&ada, ComponentKind::Event, 10, 0).await.expect("a query");
+    let (version, title) = &deleted[0];
+    assert_eq!((total, &version.object, version.number, title.as_deref()), (1, &put.id, 2, Some("A")));
     let writing = Writing { facts: None, restoring: Some(&put.id) };
     let back =
         tx.write_object(&home, &name("a.ics"), &object, &Guard::absent(), &cause(), writing).await.expect("restored");

@@ -1,10 +1,11 @@
 //! Calendar objects that are VEVENTs, as the API lists them: by time, calendar, facts, status, origin and text,
 //! over all calendars of the caller, in pages with totals.
 
+use super::accounts::User;
 use super::objects::{HEAD_COLUMNS, HEAD_LEN, ObjectHead, head_of};
 use super::sql::{Arg, StoreError, args};
 use super::tx::ReadTx;
-use crate::domain::access::Caller;
+use crate::domain::access::{Caller, Role};
 use crate::domain::calendar::Calendar;
 use crate::domain::ids::{CalendarId, Slug, UserName};
 use crate::domain::time::Instant;
@@ -154,16 +155,16 @@ impl ReadTx {
         Ok((rows, total.map(|r| r.int(0)).transpose()?.unwrap_or(0)))
     }
 
-    /// The calendars whose appointments make the holder of this user name busy, for availability: all of the user's
-    /// that are not transparent. Only for callers of the same firm who are staff or that user.
+    /// The calendars whose appointments make a user busy, for availability: all of theirs that are not transparent.
+    /// Empty unless the user is the caller or works for the same firm; when a client is busy, only they may know.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn busy_calendars(&mut self, caller: &Caller, name: &UserName) -> Result<Vec<Calendar>, StoreError> {
-        if caller.role == crate::domain::access::Role::Client && caller.name != *name {
+    pub async fn busy_calendars(&mut self, caller: &Caller, user: &User) -> Result<Vec<Calendar>, StoreError> {
+        if user.firm != caller.firm || (user.role == Role::Client && user.id != caller.user) {
             return Ok(Vec::new());
         }
-        self.opaque_calendars(&caller.firm, name).await
+        self.opaque_calendars(&caller.firm, &user.name).await
     }
 
     /// The objects of one of those calendars that may make busy between `from` and `to`: their bytes.

@@ -250,6 +250,26 @@ impl WriteTx {
         Ok(deleted)
     }
 
+    /// Makes other writers of these calendars wait until this transaction ends, so that what is read from now on still
+    /// holds when it is written. On SQLite they wait already.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn hold<'a>(&mut self, calendars: impl IntoIterator<Item = &'a Access>) -> Result<(), StoreError> {
+        let mut calendars: Vec<&Access> = calendars.into_iter().collect();
+        // In the order of their ids, so that two who hold the same cannot wait for each other.
+        calendars.sort_by_key(|access| access.calendar());
+        calendars.dedup_by_key(|access| access.calendar());
+        for access in calendars {
+            self.exec(
+                "update calendars set seq = seq where firm_id = $1 and calendar_id = $2",
+                args![access.firm(), access.calendar()],
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Counts one more change of the calendar. On PostgreSQL this locks its row until the end of the transaction,
     /// so that the order of numbers is the order of commits.
     pub(super) async fn next_seq(&mut self, access: &Access) -> Result<Seq, StoreError> {

@@ -471,14 +471,14 @@ pub(super) enum Moved {
     No,
 }
 
-const VERSION_COLUMNS: &str = "firm_id, object_id, version, calendar_id, user_id, name, uid, kind, etag, data, \
+const VERSION_COLUMNS: &str = "firm_id, object_id, version, calendar_id, user_id, name, uid, component, summary, kind, etag, data, \
      appointment_type, client_id, staff_user_id, project_id, cause, at_ms";
 /// The statement that copies present states to the versions; the caller adds the condition. `$3` is the calendar's
 /// owner.
 fn copy_present(condition: &str) -> String {
     format!(
         "insert into versions ({VERSION_COLUMNS}) select firm_id, object_id, version, calendar_id, $3, name, uid, \
-         kind, etag, data, appointment_type, client_id, staff_user_id, project_id, cause, changed_ms from objects \
+         component, summary, kind, etag, data, appointment_type, client_id, staff_user_id, project_id, cause, changed_ms from objects \
          where firm_id = $1 and calendar_id = $2{condition}"
     )
 }
@@ -487,7 +487,7 @@ fn copy_present(condition: &str) -> String {
 fn add_deletion(condition: &str) -> String {
     format!(
         "insert into versions ({VERSION_COLUMNS}) select firm_id, object_id, version + 1, calendar_id, $3, name, \
-         uid, 'deleted', null, null, appointment_type, client_id, staff_user_id, project_id, $4, $5 from objects \
+         uid, component, summary, 'deleted', null, null, appointment_type, client_id, staff_user_id, project_id, $4, $5 from objects \
          where firm_id = $1 and calendar_id = $2{condition}"
     )
 }

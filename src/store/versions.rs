@@ -9,7 +9,7 @@ use crate::domain::access::Caller;
 use crate::domain::appointment::Facts;
 use crate::domain::change::{Cause, ChangeKind};
 use crate::domain::ids::{CalendarId, ObjectId, ResourceName};
-use crate::domain::object::ETag;
+use crate::domain::object::{ComponentKind, ETag};
 use crate::domain::time::Instant;
 
 /// One state of an object.
@@ -123,19 +123,30 @@ impl ReadTx {
         .transpose()
     }
 
-    /// The caller's deleted objects that can still be restored, latest deletion first.
+    /// The caller's deleted objects of one kind that can still be restored, latest deletion first, each with the title
+    /// it had, and how many there are in all.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn deleted(&mut self, caller: &Caller, limit: u32, offset: u32) -> Result<Vec<Version>, StoreError> {
-        let sql = format!(
-            "select {PAST} from versions v where v.firm_id = $1 and v.user_id = $2 and v.kind = 'deleted' \
+    pub async fn deleted(
+        &mut self,
+        caller: &Caller,
+        kind: ComponentKind,
+        limit: u32,
+        offset: u32,
+    ) -> Result<(Vec<(Version, Option<String>)>, i64), StoreError> {
+        let deleted = "versions v where v.firm_id = $1 and v.user_id = $2 and v.kind = 'deleted' and v.component = $3 \
              and not exists (select 1 from versions n where n.firm_id = v.firm_id and n.object_id = v.object_id \
              and n.version > v.version) \
-             and not exists (select 1 from objects o where o.firm_id = v.firm_id and o.object_id = v.object_id) \
-             order by v.at_ms desc, v.object_id limit $3 offset $4"
-        );
-        let rows = self.all(&sql, args![&caller.firm, &caller.user, i64::from(limit), i64::from(offset)]).await?;
-        rows.iter().map(version_of).collect()
+             and not exists (select 1 from objects o where o.firm_id = v.firm_id and o.object_id = v.object_id)";
+        let values = || args![&caller.firm, &caller.user, kind.name()];
+        let total = self.first(&format!("select count(*) from {deleted}"), values()).await?;
+        let sql =
+            format!("select {PAST}, v.summary from {deleted} order by v.at_ms desc, v.object_id limit $4 offset $5");
+        let mut page = values();
+        page.extend(args![i64::from(limit), i64::from(offset)]);
+        let rows = self.all(&sql, page).await?;
+        let rows = rows.iter().map(|r| Ok((version_of(r)?, r.opt_text(10)?))).collect::<Result<_, StoreError>>()?;
+        Ok((rows, total.map(|r| r.int(0)).transpose()?.unwrap_or(0)))
     }
 }
