@@ -20,7 +20,7 @@ use super::coding::{Coding, Encoder};
 use super::fetches::Fetches;
 use super::kept::Kept;
 use super::plan::{Plan, Version};
-use super::walk::Walk;
+use super::walk::{Failed, Walk};
 use crate::auth::{Gate, Purpose, Visit, looks_like_app_password};
 use crate::domain::time::Instant;
 use crate::store::{ReadTx, Store, StoreError};
@@ -51,21 +51,13 @@ struct Shared {
 enum Refused {
     /// There is none behind this secret.
     Unknown,
-    /// The database failed.
-    Store(StoreError),
-    /// A compressor failed, or a body kept is broken.
-    Coding(std::io::Error),
+    /// It could not be read or made.
+    Failed(Failed),
 }
 
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Refused {
-        Refused::Store(error)
-    }
-}
-
-impl From<std::io::Error> for Refused {
-    fn from(error: std::io::Error) -> Refused {
-        Refused::Coding(error)
+impl<E: Into<Failed>> From<E> for Refused {
+    fn from(error: E) -> Refused {
+        Refused::Failed(error.into())
     }
 }
 
@@ -88,13 +80,9 @@ pub(super) async fn answer(
     let mut response = match feeds.0.respond(&method, &headers, secret.strip_suffix(".ics").unwrap_or(&secret)).await {
         Ok(response) => response,
         Err(Refused::Unknown) => feeds.0.miss(&visit),
-        Err(Refused::Store(error)) => {
-            tracing::error!(correlation_id = visit.correlation_id, %error, "a feed could not be read");
+        Err(Refused::Failed(error)) => {
+            tracing::error!(correlation_id = visit.correlation_id, %error, "a feed could not be answered");
             failure(&error)
-        }
-        Err(Refused::Coding(error)) => {
-            tracing::error!(correlation_id = visit.correlation_id, %error, "a feed could not be coded");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the feed could not be made\n").into_response()
         }
     };
     discreet(response.headers_mut());
@@ -109,13 +97,15 @@ fn discreet(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-fn failure(error: &StoreError) -> Response {
+fn failure(error: &Failed) -> Response {
     match error {
-        StoreError::Busy(_) => {
+        Failed::Store(StoreError::Busy(_)) => {
             let wait = [(RETRY_AFTER, BUSY_SECONDS.to_string())];
             (StatusCode::SERVICE_UNAVAILABLE, wait, "the feed cannot be read right now\n").into_response()
         }
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "the feed could not be read\n").into_response(),
+        Failed::Store(_) | Failed::Making(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "the feed could not be made\n").into_response()
+        }
     }
 }
 
@@ -236,7 +226,7 @@ fn streamed(store: Store, walk: Walk, coding: Coding) -> Body {
     }))
 }
 
-async fn page(store: &Store, walk: &mut Walk) -> Result<Option<Vec<u8>>, StoreError> {
+async fn page(store: &Store, walk: &mut Walk) -> Result<Option<Vec<u8>>, Failed> {
     let mut tx = store.read().await?;
     walk.next(&mut tx).await
 }

@@ -22,23 +22,43 @@ pub(super) struct FreeBusy {
     /// Merged from time to time, so that many appointments at one time cost the memory of one.
     periods: Vec<BusyPeriod>,
     merge_at: usize,
+    /// Periods that may still be looked at.
+    left: usize,
     truncated: bool,
 }
 
 /// Periods gathered before they are merged for the first time.
 const MERGE_AT: usize = 10_000;
 
+/// Periods looked at for one answer: a hundred series by the hour over three years are two million and tell nothing that
+/// one period does not.
+const PERIODS_MAX: usize = 1_000_000;
+
 impl FreeBusy {
     pub fn new(settings: FeedSettings, window: Window, owner: Zone, uid: String) -> FreeBusy {
-        FreeBusy { settings, window, owner, uid, periods: Vec::new(), merge_at: MERGE_AT, truncated: false }
+        FreeBusy {
+            settings,
+            window,
+            owner,
+            uid,
+            periods: Vec::new(),
+            merge_at: MERGE_AT,
+            left: PERIODS_MAX,
+            truncated: false,
+        }
     }
 
     pub fn object(&mut self, selected: &Selected) {
+        if self.left == 0 {
+            self.truncated = true;
+            return;
+        }
         let Ok(object) = CalendarObject::from_stored(selected.bytes.clone()) else { return };
         let told = Told::of(&object, FeedPrivacy::BusyOnly, self.settings.private);
         let is_told = |index| told.component(index) >= Telling::Busy;
         let busy = busy_where(&object, self.window, &self.owner, is_told);
         self.truncated |= busy.truncated;
+        self.left = self.left.saturating_sub(busy.periods.len());
         self.periods.extend(busy.periods);
         if self.periods.len() >= self.merge_at {
             self.periods = merge(std::mem::take(&mut self.periods));

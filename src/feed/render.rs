@@ -17,6 +17,37 @@ use crate::store::{Selected, SharedUids};
 
 /// The properties whose values are times, and may lie in a zone.
 const TIMES: [&str; 6] = ["DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE", "EXDATE"];
+/// The properties that a component may have once (RFC 5545 3.6). Clients are known to double some; then the first counts.
+const ONCE: [&str; 21] = [
+    "UID",
+    "DTSTAMP",
+    "DTSTART",
+    "DTEND",
+    "DUE",
+    "DURATION",
+    "RECURRENCE-ID",
+    "CLASS",
+    "COLOR",
+    "COMPLETED",
+    "CREATED",
+    "GEO",
+    "LAST-MODIFIED",
+    "LOCATION",
+    "ORGANIZER",
+    "PERCENT-COMPLETE",
+    "PRIORITY",
+    "SEQUENCE",
+    "STATUS",
+    "TRANSP",
+    "URL",
+];
+/// As [`ONCE`], but not in a VJOURNAL.
+const ONCE_BUT_IN_JOURNALS: [&str; 2] = ["SUMMARY", "DESCRIPTION"];
+/// Busy times that one series may come to: one an hour for the window that feeds have by default.
+const SERIES_TIMES_MAX: usize = 6_000;
+/// Busy times that all series of a feed may come to; subscribers give up on calendars much larger. Appointments that do
+/// not repeat always come all.
+const FEED_TIMES_MAX: usize = 50_000;
 /// Digits of a UID that stands for another: 128 bits.
 const UID_DIGITS: usize = 32;
 
@@ -36,6 +67,8 @@ pub(super) struct Renderer {
     zones: ZoneBook,
     /// They come last, all together: their places among other objects would tell which belong together.
     busy: Vec<(BusyTime, String)>,
+    /// How many of them series came to.
+    of_series: usize,
     truncated: bool,
 }
 
@@ -73,6 +106,7 @@ impl Renderer {
             keyed: making.keyed,
             zones: ZoneBook::new(naming, making.from_year),
             busy: Vec::new(),
+            of_series: 0,
             truncated: false,
         }
     }
@@ -112,9 +146,16 @@ impl Renderer {
     }
 
     fn busy_times(&mut self, calendar: &CalendarId, object: &CalendarObject, told: &Told) {
+        let is_series = Series::of(object).is_recurring();
+        let room =
+            if is_series { SERIES_TIMES_MAX.min(FEED_TIMES_MAX.saturating_sub(self.of_series)) } else { usize::MAX };
+        if room == 0 {
+            self.truncated = true;
+            return;
+        }
         let window = match self.window {
             Some(window) => window,
-            None if Series::of(object).is_recurring() => self.expanding,
+            None if is_series => self.expanding,
             None => Window::ALL,
         };
         let is_busy = |index| match told.whole() {
@@ -122,10 +163,11 @@ impl Renderer {
             Telling::Nothing | Telling::Title | Telling::All => told.component(index) == Telling::Busy,
         };
         let found = busy_times(object, window, is_busy);
-        self.truncated |= found.truncated;
-        for time in found.times {
+        self.truncated |= found.truncated || found.times.len() > room;
+        for time in found.times.into_iter().take(room) {
             let uid = self.uid(calendar, object.uid(), Some(&time.of));
             self.busy.push((time, uid));
+            self.of_series += usize::from(is_series);
         }
     }
 
@@ -171,9 +213,13 @@ impl Renderer {
         for component in told_whole(object, told) {
             let added = self.added(component, selected, &without);
             let mut lines: Vec<(&Property, Option<Property>)> = Vec::new();
+            let mut once = Once::in_a(component);
             let mut depth = 0_usize;
             for line in component.lines() {
                 depth += usize::from(line.is("BEGIN"));
+                if depth == 1 && once.is_repeated(line) {
+                    continue;
+                }
                 let rewritten = match &uid {
                     Some(uid) if depth == 1 && line.is("UID") => Some(uid.clone()),
                     _ => self.zoned(line, &zones, out),
@@ -229,6 +275,24 @@ pub(super) fn keyed_uid(keyed: &Keyed, text: &str) -> String {
     digits
 }
 
+/// Which of the properties that may stand once have been seen.
+struct Once {
+    seen: [bool; ONCE.len() + ONCE_BUT_IN_JOURNALS.len()],
+    in_journal: bool,
+}
+
+impl Once {
+    fn in_a(component: &Component) -> Once {
+        Once { seen: Default::default(), in_journal: component.is("VJOURNAL") }
+    }
+
+    fn is_repeated(&mut self, line: &Property) -> bool {
+        let others = ONCE_BUT_IN_JOURNALS.iter().filter(|_| !self.in_journal);
+        let named = ONCE.iter().chain(others).zip(&mut self.seen).find(|(name, _)| line.is(name));
+        named.is_some_and(|(_, seen)| std::mem::replace(seen, true))
+    }
+}
+
 /// The components that are told as much of as of the object.
 fn told_whole<'a>(object: &'a CalendarObject, told: &Told) -> impl Iterator<Item = &'a Component> {
     let told = told.clone();
@@ -256,3 +320,6 @@ pub(super) fn write(component: &Component, out: &mut Vec<u8>) {
         out.extend_from_slice(&line.lawful());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use super::render::{Keyed, Making, Renderer, keyed_uid};
 use crate::domain::access::Access;
 use crate::domain::calendar::Seq;
 use crate::domain::feed::{FeedKind, FeedPrivacy};
-use crate::domain::ids::ObjectId;
+use crate::domain::ids::{CalendarId, ObjectId};
 use crate::domain::object::ComponentKind;
 use crate::domain::time::Instant;
 use crate::store::{ReadTx, Selected, Selection, Store, StoreError};
@@ -36,6 +36,17 @@ pub(super) struct Walk {
     after: Seq,
     began: bool,
     seen: HashSet<ObjectId>,
+}
+
+/// Why a walk ended before the feed did.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Writing or coding failed.
+    #[error("the feed could not be made: {0}")]
+    Making(#[from] std::io::Error),
 }
 
 enum Maker {
@@ -65,12 +76,14 @@ impl Walk {
     }
 
     /// The next part of the feed; `None` after the last.
-    pub async fn next(&mut self, tx: &mut ReadTx) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn next(&mut self, tx: &mut ReadTx) -> Result<Option<Vec<u8>>, Failed> {
         let mut out = Vec::new();
         if !std::mem::replace(&mut self.began, true) {
             out = head(&self.plan);
         }
-        let Some(maker) = &mut self.maker else { return Ok(None) };
+        if self.maker.is_none() {
+            return Ok(None);
+        }
         let Some((access, _)) = self.plan.calendars.get(self.calendar) else {
             self.finish(&mut out);
             return Ok(Some(out));
@@ -83,11 +96,22 @@ impl Walk {
                 self.after = Seq(0);
             }
         }
-        for selected in found.into_iter().filter(|selected| selected.has_category) {
-            if self.seen.insert(selected.id.clone()) {
-                maker.object(access, &selected, &mut out);
-            }
+        let calendar = access.calendar().clone();
+        let mut found: Vec<Selected> = found.into_iter().filter(|selected| selected.has_category).collect();
+        found.retain(|selected| self.seen.insert(selected.id.clone()));
+        if found.is_empty() {
+            return Ok(Some(out));
         }
+        let Some(mut maker) = self.maker.take() else { return Ok(None) };
+        // Reading and expanding a page takes milliseconds, of strange series seconds: not on a thread that answers others.
+        let made = tokio::task::spawn_blocking(move || {
+            for selected in &found {
+                maker.object(&calendar, selected, &mut out);
+            }
+            (maker, out)
+        });
+        let (maker, out) = made.await.map_err(|error| Failed::Making(std::io::Error::other(error)))?;
+        self.maker = Some(maker);
         Ok(Some(out))
     }
 
@@ -109,9 +133,9 @@ impl Walk {
 }
 
 impl Maker {
-    fn object(&mut self, access: &Access, selected: &Selected, out: &mut Vec<u8>) {
+    fn object(&mut self, calendar: &CalendarId, selected: &Selected, out: &mut Vec<u8>) {
         match self {
-            Maker::Calendar(renderer) => renderer.object(access.calendar(), selected, out),
+            Maker::Calendar(renderer) => renderer.object(calendar, selected, out),
             Maker::FreeBusy(free_busy) => free_busy.object(selected),
         }
     }
