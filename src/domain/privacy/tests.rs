@@ -1,3 +1,5 @@
+//! What may be seen of an appointment at each grade of privacy.
+
 use bytes::Bytes;
 
 use super::*;
