@@ -3,6 +3,7 @@
 mod support;
 
 use bytes::Bytes;
+use kalends::crypto::KeyRing;
 use kalends::domain::access::{Access, Caller, Right, Role, Scope};
 use kalends::domain::appointment::Facts;
 use kalends::domain::calendar::{CalendarSettings, ComponentSet, Seq};
@@ -797,12 +798,15 @@ async fn a_backup_restores_into_an_empty_store(bench: &Bench) {
     let file = folder.path().join("backup.db");
     assert!(bench.store.backup(&file).await.expect("a backup") > 4);
     assert!(matches!(bench.store.backup(&file).await, Err(BackupError::Exists(_))));
-    assert!(matches!(bench.store.restore(&file).await, Err(BackupError::NotEmpty)));
+    assert!(matches!(bench.store.restore(&file, &bench.keys).await, Err(BackupError::NotEmpty)));
 
-    let mut fresh = vec![support::sqlite().await];
+    let foreign = KeyRing::parse(&"33".repeat(32)).expect("a key");
+    let target = support::sqlite().await;
+    assert!(target.store.restore(&file, &foreign).await.is_err(), "sealed with another key");
+    let mut fresh = vec![target];
     fresh.extend(support::postgres().await);
     for target in fresh {
-        target.store.restore(&file).await.expect("restored");
+        target.store.restore(&file, &bench.keys).await.expect("restored");
         let again = target.reopen().await;
         assert_ne!(again.epoch(), bench.store.epoch(), "a restored store has another epoch");
         assert_eq!(again.hash("x", "y"), bench.store.hash("x", "y"), "secrets still open");
@@ -812,7 +816,7 @@ async fn a_backup_restores_into_an_empty_store(bench: &Bench) {
         assert_eq!((report.finding_count, report.objects, report.versions), (0, 1, 1));
         let broken = folder.path().join("broken.db");
         std::fs::write(&broken, b"SQLite format 3\0 but no more").expect("written");
-        assert!(matches!(target.store.restore(&broken).await, Err(BackupError::NotSound(..))));
+        assert!(matches!(target.store.restore(&broken, &bench.keys).await, Err(BackupError::NotSound(..))));
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn backup(args: BackupArgs, app: &App, output: &Output) -> Done
 }
 
 pub(super) async fn restore(args: RestoreArgs, app: &App, output: &Output) -> Done {
-    let rows = app.store().restore(&args.file).await?;
+    let rows = app.store().restore(&args.file, &app.gate.keys).await?;
     let report = app.store().doctor().await?;
     app.store().close().await;
     if report.finding_count > 0 {

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use super::open::{MIGRATIONS, OpenError, sqlite_options};
 use super::sql::{Arg, Link, StoreError, args, placeholders};
 use super::tx::{Db, Store, WriteTx};
+use crate::crypto::KeyRing;
 
 /// Rows copied in one go.
 const PAGE: i64 = 500;
@@ -133,11 +134,12 @@ impl Store {
         Ok(rows)
     }
 
-    /// Fills this store, which must be empty, from a backup. The number of rows restored.
+    /// Fills this store, which must be empty, from a backup that was sealed with one of these keys. The number of rows
+    /// restored. The store must be opened anew afterwards: its epoch and hash key are others now.
     ///
     /// # Errors
     /// See [`BackupError`]; the store is as it was then.
-    pub async fn restore(&self, file: &Path) -> Result<u64, BackupError> {
+    pub async fn restore(&self, file: &Path, keys: &KeyRing) -> Result<u64, BackupError> {
         std::fs::metadata(file).map_err(|e| BackupError::File(file.to_owned(), e))?;
         let mut source =
             open_file(file, false).await.map_err(|e| BackupError::NotSound(file.to_owned(), e.to_string()))?;
@@ -156,6 +158,7 @@ impl Store {
             return Err(BackupError::NotEmpty);
         }
         let rows = target.restore_from(&mut source).await?;
+        target.open_hash_key(keys).await?;
         target.commit().await?;
         source.close().await?;
         Ok(rows)

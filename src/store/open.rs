@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::group::WriterQueue;
 use super::sql::{Link, StoreError, args};
-use super::tx::{Db, Inner, Store};
+use super::tx::{Db, Inner, ReadTx, Store};
 use crate::crypto::{Chance, CryptoError, HashKey, KEY_BYTES, KeyRing, Place};
 use crate::domain::time::Clock;
 
@@ -213,6 +213,15 @@ impl Store {
         tx.exec("update store_meta set value = $2 where name = $1", args![HASH_KEY, new]).await?;
         tx.commit().await?;
         Ok(true)
+    }
+}
+
+impl ReadTx {
+    /// Opens the hash key that the store holds now.
+    pub(super) async fn open_hash_key(&mut self, keys: &KeyRing) -> Result<HashKey, OpenError> {
+        let row = self.first("select value from store_meta where name = $1", args![HASH_KEY]).await?;
+        let sealed = row.map(|r| r.bytes(0)).transpose()?.unwrap_or_default();
+        Ok(HashKey::from_bytes(&keys.open(hash_key_place(), &sealed)?).ok_or(CryptoError::Broken)?)
     }
 }
 
