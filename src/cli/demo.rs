@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Common, Done, Failure, Output, acting_for, config, serve};
 use crate::app::{App, Server};
 use crate::auth::Purpose;
-use crate::config::Layer;
+use crate::config::{LOG_DEFAULT, Layer};
 use crate::domain::access::{Access, Caller, Right, Role, Scope};
 use crate::domain::appointment::Facts;
 use crate::domain::calendar::{CalendarSettings, ComponentSet};
@@ -50,7 +50,7 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
         ..Layer::default()
     };
     let config = config(common, layer)?;
-    telemetry::log_to_stderr(config.log_format, if config.log == "info" { "warn" } else { &config.log });
+    telemetry::log_to_stderr(config.log_format, if config.log == LOG_DEFAULT { "warn" } else { &config.log });
     let app = App::open(config).await?;
     let server = Server::bind(&app).await?;
     let url = app.config.base_url.clone().unwrap_or_else(|| server.url());

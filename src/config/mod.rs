@@ -19,6 +19,8 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:8840";
 pub const DATABASE_FILE: &str = "kalends.db";
 /// The key file in the data folder.
 pub const KEY_FILE: &str = "encryption.key";
+/// What is logged when nobody says otherwise: sqlx tells at every start that the schema is known.
+pub const LOG_DEFAULT: &str = "info,sqlx=warn";
 /// The configuration file in the data folder, read when no other is named.
 pub const CONFIG_FILE: &str = "kalends.toml";
 
@@ -110,7 +112,7 @@ impl Config {
             tls,
             trusted_proxies,
             log_format,
-            log: set.log.unwrap_or_else(|| "info".to_owned()),
+            log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             encryption_key: set.encryption_key.map(SecretString::from),
         })
     }
