@@ -53,7 +53,6 @@ pub enum DavError {
 }
 
 /// A condition that an RFC has a name for.
-#[expect(dead_code, reason = "some are those of reports")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// RFC 3744 §7.1.1

@@ -33,7 +33,7 @@ mod path;
 mod propfind;
 mod proppatch;
 mod props;
-pub mod report;
+mod report;
 mod transfer;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -55,7 +55,6 @@ pub fn end(writer: &mut Writer) {
 }
 
 /// Writes a `DAV:response` about a whole resource.
-#[expect(dead_code, reason = "reports need it")]
 pub fn status(writer: &mut Writer, href: &str, line: Line) {
     writer.open(&names::RESPONSE);
     writer.leaf(&names::HREF, href);

@@ -132,24 +132,40 @@ impl Plan {
         writer.close(&names::RESPONSE);
     }
 
+    /// Writes a response whose values come from elsewhere than a table.
+    pub fn write_values(&self, href: &str, value: impl Fn(&Name) -> Option<Value>, writer: &mut Writer) {
+        writer.open(&names::RESPONSE);
+        writer.leaf(&names::HREF, href);
+        self.propstats(|chosen| value(&chosen.name), &[], writer);
+        writer.close(&names::RESPONSE);
+    }
+
     /// Writes the `DAV:propstat`s alone: those found under 200, the others under 404. A response has at least one.
     pub fn write_propstats(&self, scene: &Scene, subject: &Subject<'_>, writer: &mut Writer) {
+        let mut dead = Vec::new();
+        if self.dead == Dead::All {
+            for kept in subject.kept() {
+                let name = Name::owned(kept.key.namespace.clone(), kept.key.name.clone());
+                if !self.has(&name) && find(subject.kind(), &name).is_none() {
+                    dead.push((name, Value::Kept(kept.xml.clone())));
+                }
+            }
+        }
+        self.propstats(|chosen| chosen.value(scene, subject), &dead, writer);
+    }
+
+    fn propstats(&self, value: impl Fn(&Chosen) -> Option<Value>, dead: &[(Name, Value)], writer: &mut Writer) {
         let mut missing: Vec<&Name> = Vec::new();
         let mut found = Found { writer, is_open: false };
         for chosen in &self.chosen {
-            match chosen.value(scene, subject) {
+            match value(chosen) {
                 Some(value) => self.tell(&chosen.name, &value, found.open()),
                 None if chosen.is_named => missing.push(&chosen.name),
                 None => {}
             }
         }
-        if self.dead == Dead::All {
-            for kept in subject.kept() {
-                let name = Name::owned(kept.key.namespace.clone(), kept.key.name.clone());
-                if !self.has(&name) && find(subject.kind(), &name).is_none() {
-                    self.tell(&name, &Value::Kept(kept.xml.clone()), found.open());
-                }
-            }
+        for (name, value) in dead {
+            self.tell(name, value, found.open());
         }
         let tells_missing = !missing.is_empty() && !self.minimal;
         if !tells_missing {

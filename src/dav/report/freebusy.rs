@@ -2,20 +2,113 @@
 //!
 //! Neighbours: [`crate::domain::recurrence`] knows what an object takes. It tells when, never what or with whom.
 
-use crate::domain::recurrence::{BusyKind, BusyPeriod, Window};
+use super::range::{self, RangeError};
+use super::telling::{Load, Target, aside, load};
+use super::{Asked, query};
+use crate::dav::error::{DavError, Done, Precondition};
+use crate::domain::calendar::ScheduleTransparency;
+use crate::domain::ids::ResourceName;
+use crate::domain::object::{CalendarObject, ComponentKind};
+use crate::domain::recurrence::{BusyKind, BusyPeriod, Window, busy, merge};
 use crate::domain::time::Instant;
+use crate::ics::build::PRODID;
 use crate::ics::zone::Zone;
 use crate::ics::{Component, Document, Property, When};
+use crate::store::{Candidate, Store};
+use crate::xml::{Element, names};
 
+/// Candidates asked of the index at once.
+const PAGE: u32 = 2_000;
+/// Objects read at once.
+const PIECE: usize = 200;
 /// Periods one answer may hold. A year has nine thousand hours; an answer that takes each of them apart helps nobody.
 pub const PERIODS_MAX: usize = 20_000;
 
-/// Who made the answer, as PRODID has it.
-const PRODID: &str = "-//Kalends//CalDAV//EN";
+/// Answers a free-busy-query.
+///
+/// # Errors
+/// The range is missing or wrong, too much is going on in it, or the store failed.
+pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body::Body>, DavError> {
+    let window = window_of(asked.request)?;
+    let zone = query::zone_of(asked.request)?;
+    let (targets, only) = asked.everything(zone.as_ref()).await?;
+    let mut periods = Vec::new();
+    for target in &targets {
+        // Of a home, what does not count for its owner does not count (RFC 6638 §9.1).
+        if targets.len() > 1 && target.calendar.settings.transparency == ScheduleTransparency::Transparent {
+            continue;
+        }
+        for kind in [ComponentKind::Event, ComponentKind::FreeBusy] {
+            taken(asked.store, target, (kind, only.as_ref()), window, &mut periods).await?;
+        }
+    }
+    let periods = merge(periods);
+    if periods.len() > PERIODS_MAX {
+        return Err(Precondition::NumberOfMatchesWithinLimits.into());
+    }
+    let uid = format!("{}-{}-{}", asked.scene.caller.user, window.from.seconds(), window.to.seconds());
+    let text = written(&periods, window, &uid, asked.store.now()).ok_or(Precondition::NumberOfMatchesWithinLimits)?;
+    Ok(Done::Ok.calendar("text/calendar; charset=utf-8; component=vfreebusy", text))
+}
+
+/// RFC 4791 wants a range, and one without an end has no answer.
+fn window_of(request: &Element) -> Result<Window, DavError> {
+    let range = request.child(&names::TIME_RANGE).ok_or(RangeError::Missing("start"));
+    range.and_then(range::closed).map_err(|error| DavError::Bad(format!("time-range: {error}")))
+}
+
+/// Adds what a calendar's objects of one kind take.
+async fn taken(
+    store: &Store,
+    target: &Target,
+    (kind, only): (ComponentKind, Option<&ResourceName>),
+    window: Window,
+    periods: &mut Vec<BusyPeriod>,
+) -> Result<(), DavError> {
+    let mut after: Option<ResourceName> = None;
+    loop {
+        let mut tx = store.read().await?;
+        let page = tx.candidates(&target.access, kind, (window.from, window.to), after.as_ref(), PAGE).await?;
+        drop(tx);
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.name.clone());
+        let counts = |candidate: &&Candidate| {
+            // An instance of a series may be told apart from it, so only the plain ones are settled by the index.
+            let free = candidate.transparent || candidate.status.as_deref() == Some("CANCELLED");
+            only.is_none_or(|only| *only == candidate.name) && (candidate.recurring || !free)
+        };
+        let names: Vec<(ResourceName, Load)> =
+            page.iter().filter(counts).map(|candidate| (candidate.name.clone(), Load::Body)).collect();
+        let mut rest = names.as_slice();
+        while !rest.is_empty() {
+            let piece = rest.get(..PIECE).unwrap_or(rest);
+            let (done, found) = load(store, &target.access, piece).await?;
+            rest = rest.get(done.max(1)..).unwrap_or_default();
+            let reader = target.reader.clone();
+            let busy = aside(move || {
+                let bytes = found.into_values().filter_map(|loaded| loaded.bytes);
+                let objects = bytes.filter_map(|bytes| CalendarObject::from_stored(bytes).ok());
+                let mut all = Vec::new();
+                for object in objects {
+                    let busy = busy(&object, window, &reader);
+                    all.extend(busy.periods);
+                    if busy.truncated || all.len() > PERIODS_MAX * 10 {
+                        return Err(Precondition::NumberOfMatchesWithinLimits);
+                    }
+                }
+                Ok(merge(all))
+            });
+            periods.extend(busy.await?);
+            *periods = merge(std::mem::take(periods));
+            if periods.len() > PERIODS_MAX {
+                return Err(Precondition::NumberOfMatchesWithinLimits.into());
+            }
+        }
+    }
+}
 
 /// The answer as text. `uid` tells this answer from others; `periods` are merged already.
-#[must_use]
-pub fn answer(periods: &[BusyPeriod], window: Window, uid: &str, now: Instant) -> Option<String> {
+fn written(periods: &[BusyPeriod], window: Window, uid: &str, now: Instant) -> Option<String> {
     let mut busy = Component::new("VFREEBUSY");
     busy.push(Property::text("UID", uid));
     for (name, at) in [("DTSTAMP", now), ("DTSTART", window.from), ("DTEND", window.to)] {
@@ -46,8 +139,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::domain::object::CalendarObject;
-    use crate::domain::recurrence::{busy, merge};
 
     fn at(text: &str) -> Instant {
         match When::parse(text, None) {
@@ -64,7 +155,7 @@ mod tests {
             let object = CalendarObject::from_stored(Bytes::copy_from_slice(text.as_bytes())).expect("an object");
             periods.extend(busy(&object, window, &Zone::Utc).periods);
         }
-        let text = answer(&merge(periods), window, "u", at("20050125T090000Z")).expect("in range");
+        let text = written(&merge(periods), window, "u", at("20050125T090000Z")).expect("in range");
         let head = format!(
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\nBEGIN:VFREEBUSY\r\nUID:u\r\n\
              DTSTAMP:20050125T090000Z\r\nDTSTART:{from}\r\nDTEND:{to}\r\n"
@@ -128,6 +219,6 @@ mod tests {
     #[test]
     fn a_window_beyond_the_calendar_has_no_answer() {
         let window = Window { from: Instant::FAR_PAST, to: Instant::FAR_FUTURE };
-        assert_eq!(answer(&[], window, "u", Instant::from_ms(0)), None);
+        assert_eq!(written(&[], window, "u", Instant::from_ms(0)), None);
     }
 }

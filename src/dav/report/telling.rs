@@ -1,0 +1,228 @@
+//! What a report tells of each calendar object, and how that is loaded: in groups whose bodies fit into memory.
+//!
+//! Neighbours: [`crate::dav::props`] knows the properties, `data` the calendar data; `query`, `multiget` and `sync`
+//! decide which objects are told of.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::data::{CalendarData, DataError, ZoneDefinitions};
+use super::zone;
+use crate::dav::error::{DavError, Precondition};
+use crate::dav::headers::Preferences;
+use crate::dav::multistatus::{Line, propstat};
+use crate::dav::path::{Kind, calendar_href, segment};
+use crate::dav::props::{ObjectSubject, Plan, PropRequest, Scene, Subject};
+use crate::domain::access::Access;
+use crate::domain::calendar::Calendar;
+use crate::domain::ids::ResourceName;
+use crate::domain::object::ETag;
+use crate::ics::zone::Zone;
+use crate::store::{ObjectHead, Store, StoreError};
+use crate::xml::{Element, Writer, names};
+
+/// Bodies held at once for one answer, in bytes; one object alone may have more. Eight megabytes are five thousand
+/// ordinary objects.
+const GROUP_BYTES_MAX: i64 = 8 * 1024 * 1024;
+
+/// Expanded objects one answer may grow by. Beyond this they are told of without their data.
+const EXPANDED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A calendar that is asked, and where its reader is.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The proof that it may be read.
+    pub access: Access,
+    /// The calendar.
+    pub calendar: Calendar,
+    /// What floating times in it mean.
+    pub reader: Zone,
+    /// Its path.
+    pub href: String,
+}
+
+impl Target {
+    /// A calendar, with the zone that the request brings or else its own.
+    #[must_use]
+    pub fn new(access: Access, calendar: Calendar, zone: Option<&Zone>) -> Target {
+        let own = || zone::of_calendar(calendar.settings.timezone.as_deref());
+        let reader = zone.cloned().unwrap_or_else(own);
+        let href = calendar_href(&calendar.owner_name, &calendar.slug);
+        Target { access, calendar, reader, href }
+    }
+
+    /// The path of an object in it.
+    #[must_use]
+    pub fn href_of(&self, name: &ResourceName) -> String {
+        format!("{}{}", self.href, segment(name.as_str()))
+    }
+}
+
+/// How much of an object must be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Load {
+    /// What the index has.
+    Index,
+    /// Everything but the body.
+    Head,
+    /// The body too.
+    Body,
+}
+
+/// An object as it was loaded.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Everything but the body.
+    pub head: ObjectHead,
+    /// The body, if it was wanted.
+    pub bytes: Option<Bytes>,
+}
+
+/// What is told of each object.
+pub struct Telling {
+    scene: Scene,
+    plan: Plan,
+    /// For objects whose data cannot be told.
+    plan_without_data: Plan,
+    data: Option<CalendarData>,
+}
+
+impl Telling {
+    /// Reads what a report wants to know of the objects it finds.
+    ///
+    /// # Errors
+    /// The request contradicts itself or wants a format that there is not.
+    pub fn new(
+        request: &Element,
+        scene: Scene,
+        preferences: Preferences,
+        zones: ZoneDefinitions,
+    ) -> Result<Telling, DavError> {
+        let wanted = PropRequest::of(request).map_err(|reason| DavError::Bad(reason.to_owned()))?;
+        let wanted = wanted.unwrap_or(PropRequest::Named(Vec::new()));
+        let element = request.child(&names::PROP).and_then(|prop| prop.child(&names::CALENDAR_DATA));
+        let data = element.map(CalendarData::parse).transpose()?.map(|data| data.with_zones(zones));
+        let without = match &wanted {
+            PropRequest::Named(list) => {
+                PropRequest::Named(list.iter().filter(|name| **name != names::CALENDAR_DATA).cloned().collect())
+            }
+            PropRequest::All(_) | PropRequest::Names => wanted.clone(),
+        };
+        Ok(Telling {
+            scene,
+            plan: Plan::new(&wanted, Kind::Object, preferences.minimal),
+            plan_without_data: Plan::new(&without, Kind::Object, preferences.minimal),
+            data,
+        })
+    }
+
+    /// What must be loaded to tell.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        match (&self.data, self.plan.needs().head) {
+            (Some(_), _) => Load::Body,
+            (None, true) => Load::Head,
+            (None, false) => Load::Index,
+        }
+    }
+
+    /// Writes the response of one object. `expanded` counts the bytes that expansion has cost this answer.
+    pub fn write(
+        &self,
+        target: &Target,
+        (name, etag): (&ResourceName, &ETag),
+        loaded: Option<&Loaded>,
+        expanded: &mut usize,
+        writer: &mut Writer,
+    ) {
+        let href = target.href_of(name);
+        let subject = |data| {
+            Subject::Object(ObjectSubject {
+                calendar: &target.calendar,
+                name,
+                etag,
+                head: loaded.map(|loaded| &loaded.head),
+                data,
+            })
+        };
+        let (Some(data), Some(bytes)) = (&self.data, loaded.and_then(|loaded| loaded.bytes.as_ref())) else {
+            return self.plan.write_at(&href, &self.scene, &subject(None), writer);
+        };
+        let text = if *expanded < EXPANDED_BYTES_MAX { data.render(bytes, &target.reader).ok() } else { None };
+        match text {
+            Some(text) => {
+                *expanded = expanded.saturating_add(text.len().saturating_sub(bytes.len()));
+                self.plan.write_at(&href, &self.scene, &subject(Some(&text)), writer);
+            }
+            None => {
+                *expanded = expanded.saturating_add(super::expand::EXPANDED_BYTES_MAX);
+                writer.open(&names::RESPONSE);
+                writer.leaf(&names::HREF, &href);
+                self.plan_without_data.write_propstats(&self.scene, &subject(None), writer);
+                propstat(writer, Line::InsufficientStorage, |writer| writer.empty(&names::CALENDAR_DATA));
+                writer.close(&names::RESPONSE);
+            }
+        }
+    }
+}
+
+/// Loads the first of these objects, as many as fit into memory together, at least one. Gives how many names that
+/// was; of these, the objects that exist.
+///
+/// # Errors
+/// The store failed.
+pub async fn load(
+    store: &Store,
+    access: &Access,
+    wanted: &[(ResourceName, Load)],
+) -> Result<(usize, HashMap<ResourceName, Loaded>), StoreError> {
+    let named = |at_least: Load| wanted.iter().filter(move |(_, load)| *load >= at_least).map(|(name, _)| name.clone());
+    let heads: Vec<ResourceName> = named(Load::Head).collect();
+    if heads.is_empty() {
+        return Ok((wanted.len(), HashMap::new()));
+    }
+    let mut tx = store.read().await?;
+    let heads = tx.heads_named(access, &heads).await?;
+    let mut found: HashMap<ResourceName, Loaded> =
+        heads.into_iter().map(|head| (head.name.clone(), Loaded { head, bytes: None })).collect();
+    let mut bytes = 0_i64;
+    let mut taken = 0;
+    let mut bodies = Vec::new();
+    for (name, load) in wanted {
+        if let (Load::Body, Some(loaded)) = (load, found.get(name)) {
+            bytes = bytes.saturating_add(loaded.head.bytes_len);
+            if bytes > GROUP_BYTES_MAX && !bodies.is_empty() {
+                break;
+            }
+            bodies.push(name.clone());
+        }
+        taken += 1;
+    }
+    for object in tx.objects_named(access, &bodies).await? {
+        let name = object.head.name.clone();
+        found.insert(name, Loaded { head: object.head, bytes: Some(object.bytes) });
+    }
+    Ok((taken, found))
+}
+
+impl From<DataError> for DavError {
+    fn from(error: DataError) -> DavError {
+        match error {
+            DataError::Unsupported => Precondition::SupportedCalendarData.into(),
+            DataError::Malformed(_) | DataError::Range(_) => DavError::Bad(error.to_string()),
+        }
+    }
+}
+
+/// Does work that may take a while where it holds nobody up.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels it, and then nobody waits for the answer.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
