@@ -38,6 +38,7 @@ names! { DAV;
     ALL = "all"
     ALLPROP = "allprop"
     ALTERNATE_URI_SET = "alternate-URI-set"
+    APPLY_TO_PRINCIPAL_COLLECTION_SET = "apply-to-principal-collection-set"
     BIND = "bind"
     CANNOT_MODIFY_PROTECTED_PROPERTY = "cannot-modify-protected-property"
     COLLECTION = "collection"

@@ -52,10 +52,12 @@ pub async fn property_search(asked: Asked<'_>) -> Result<Response<Body>, DavErro
     let plan = plan_of(&asked, Kind::Principal)?;
     let kept = own_properties(&asked).await?;
     let mut writer = multistatus::begin();
+    // A principal that is asked itself answers for itself, unless all are meant.
+    let all = asked.request.child(&names::APPLY_TO_PRINCIPAL_COLLECTION_SET).is_some();
+    let only = asked.resource.owner().filter(|_| !all);
     let mut found = 0;
     for user in people::visible(asked.store, &asked.scene).await? {
-        // A principal that is asked itself answers for itself.
-        if asked.resource.owner().is_some_and(|only| *only != user.name) || !search.finds(&user) {
+        if only.is_some_and(|only| *only != user.name) || !search.finds(&user) {
             continue;
         }
         if found == most {
