@@ -8,7 +8,7 @@ use kalends::auth::{Gate, Purpose};
 use kalends::dav::{Dav, handle};
 use kalends::store::User;
 
-use super::Bench;
+use crate::support::Bench;
 
 /// Largest answer a test reads.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
