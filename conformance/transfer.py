@@ -79,8 +79,8 @@ def scenario(tally: Tally, database: str, folder: Path) -> None:
         told = done.stdout + done.stderr
         tally.equal(f"{database}: import says by exit 1 that something was refused", done.returncode, 1)
         tally.equal(f"{database}: all good events are stored", len(client.members(calendar)), EVENTS)
-        named = len(set(re.findall(r"bad-\d+@conformance\.example", told)))
-        tally.check(f"{database}: each of the {bad} bad components is named", named == bad, f"{named} named: {told[-500:]}")
+        named = len(set(re.findall(r"refused: \S+ line \d+: ", told)))
+        tally.check(f"{database}: each of the {bad} bad components is told by its line", named == bad, f"{named} told: {told[-500:]}")
         tally.check(f"{database}: within {SECONDS_MAX} s", seconds < SECONDS_MAX, f"{seconds:.1f} s")
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         tally.check(f"{database}: within {MEMORY_MAX_KIB // 1024} MiB", peak < MEMORY_MAX_KIB, f"{peak // 1024} MiB")
