@@ -150,7 +150,9 @@ pub(super) async fn delete(ask: &mut Ask) -> Result<Response<Body>, DavError> {
     let href = ask.href();
     let cause = ask.cause();
     let mut tx = ask.store.write().await?;
-    let (access, calendar) = tx.calendar_for(&ask.caller, &owner, &slug, Right::Own).await.map_err(|e| e.at(&href))?;
+    let (access, _) = tx.calendar_for(&ask.caller, &owner, &slug, Right::Own).await.map_err(|e| e.at(&href))?;
+    tx.hold([&access]).await?;
+    let (_, calendar) = tx.calendar_for(&ask.caller, &owner, &slug, Right::Own).await.map_err(|e| e.at(&href))?;
     // The tag that a GET of the calendar gives.
     if !guard.holds(Some(&super::export::etag(&calendar))) {
         return Err(DavError::PreconditionFailed);

@@ -73,8 +73,10 @@ async fn body(store: Store, access: Access, calendar: &Calendar) -> Result<Body,
     let export = Export { store, access, after: Seq(0), up_to: calendar.seq, merge };
     let (first, export) = export.page().await?;
     text.extend_from_slice(&first);
+    // Nearly always the whole file.
+    let Some(export) = export else { return Ok(Body::from(text)) };
     let first = stream::once(async move { Ok::<_, StoreError>(Bytes::from(text)) });
-    let rest = stream::try_unfold(export, |export| async move {
+    let rest = stream::try_unfold(Some(export), |export| async move {
         let Some(export) = export else { return Ok(None) };
         let (piece, export) = export.page().await?;
         Ok(Some((piece, export)))
@@ -96,15 +98,22 @@ impl Export {
         let mut tx = self.store.read().await?;
         let objects = tx.bodies(&self.access, self.after, self.up_to, PAGE_OBJECTS).await?;
         drop(tx);
-        let Some(last) = objects.last() else { return Ok((self.merge.merger.tail(), None)) };
-        self.after = last.head.seq;
         let mut text = Vec::with_capacity(objects.iter().map(|o| o.bytes.len()).sum());
         for object in &objects {
             if !self.merge.add(&object.bytes, &mut text) {
                 tracing::warn!(object = %object.head.id, "an object is left out of an export: it cannot be read");
             }
         }
-        Ok((Bytes::from(text), Some(self)))
+        match objects.last() {
+            Some(last) if objects.len() == PAGE_OBJECTS as usize => {
+                self.after = last.head.seq;
+                Ok((Bytes::from(text), Some(self)))
+            }
+            _ => {
+                text.extend_from_slice(&self.merge.merger.tail());
+                Ok((Bytes::from(text), None))
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `error` | refusals, preconditions, statuses |
 //! | `headers`, `if_header`, `body` | what a request says beside its path |
 //! | `multistatus` | the answer with many parts |
+//! | `home_token` | what has happened in a home |
 //! | `props` | properties: tables, requests, what can be set |
 //! | `propfind`, `proppatch` | their methods |
 //! | `object` | GET, HEAD, PUT and DELETE of a calendar object |
@@ -25,6 +26,7 @@ mod collection;
 mod error;
 mod export;
 mod headers;
+mod home_token;
 mod if_header;
 mod method;
 mod multistatus;
@@ -48,6 +50,7 @@ use crate::domain::access::Caller;
 use crate::domain::change::{Cause, Via};
 use crate::store::Store;
 use error::{DavError, Done};
+use home_token::HomeToken;
 use method::Method;
 use path::{Kind, Resource};
 use props::{Needs, Scene};
@@ -75,11 +78,12 @@ impl Dav {
 /// clients look for a way in.
 #[must_use]
 pub fn wants(method: &axum::http::Method, path: &str) -> bool {
-    if path == "/dav" || path.starts_with("/dav/") || path.trim_end_matches('/') == WELL_KNOWN {
+    let relative = path.trim_start_matches('/');
+    if relative == "dav" || relative.starts_with("dav/") || path.trim_end_matches('/') == WELL_KNOWN {
         return true;
     }
     let is_ours = matches!(method.as_str(), "OPTIONS" | "PROPFIND" | "PROPPATCH" | "REPORT");
-    is_ours && (matches!(Resource::parse(path), Some(Resource::Entry(_))) || path.starts_with("//"))
+    is_ours && matches!(Resource::parse(path), Some(Resource::Entry(_)))
 }
 
 /// One request, as handlers see it.
@@ -123,11 +127,27 @@ impl Ask {
     /// # Errors
     /// The store failed.
     pub(crate) async fn scene(&self, needs: Needs) -> Result<Scene, DavError> {
-        let user =
-            if needs.user { self.store.read().await?.user(&self.caller.firm, &self.caller.user).await? } else { None };
+        let (mut user, mut home_token) = (None, None);
+        if needs.user || needs.home {
+            let mut tx = self.store.read().await?;
+            if needs.user {
+                user = tx.user(&self.caller.firm, &self.caller.user).await?;
+            }
+            if needs.home {
+                let calendars = tx.calendars(&self.caller).await?;
+                let calendars = calendars.iter().map(|(_, calendar)| calendar);
+                home_token = Some(HomeToken::of(self.store.epoch(), &self.caller.user, calendars));
+            }
+        }
         let authority = self.authorities().first().copied().unwrap_or_default();
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        Ok(Scene { caller: self.caller.clone(), user, epoch: self.store.epoch().to_owned(), host: host.to_owned() })
+        Ok(Scene {
+            caller: self.caller.clone(),
+            user,
+            home_token,
+            epoch: self.store.epoch().to_owned(),
+            host: host.to_owned(),
+        })
     }
 }
 

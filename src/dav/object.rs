@@ -13,6 +13,7 @@ use super::path::{Resource, calendar_href};
 use crate::domain::access::Right;
 use crate::domain::ids::{ResourceName, Slug, UserName};
 use crate::domain::object::{CalendarObject, ComponentKind, ETag};
+use crate::ics::IcsError;
 use crate::ics::limits::BODY_BYTES_MAX;
 use crate::store::CalendarError;
 
@@ -77,7 +78,7 @@ pub(super) async fn put(ask: &mut Ask) -> Result<Response<Body>, DavError> {
         }
         other => DavError::from(other),
     })?;
-    let object = CalendarObject::parse(bytes)?;
+    let object = parse(bytes).await?;
     let cause = ask.cause();
     let collection = calendar_href(&owner, &slug);
     let mut tx = ask.store.write().await?;
@@ -117,6 +118,23 @@ pub(super) async fn delete(ask: &mut Ask) -> Result<Response<Body>, DavError> {
     tx.delete_object(&access, &name, &guard, &cause).await.map_err(|e| e.at(&collection))?;
     tx.commit().await?;
     Ok(Done::NoContent.empty())
+}
+
+/// Bodies up to this size are read where the request is; longer ones where they keep nobody waiting. Nearly all are far
+/// below it, and another thread costs more than reading them.
+const READ_AT_ONCE_BYTES_MAX: usize = 128 * 1024;
+
+/// Reads a body to the end, index and all, before the store is asked for its one writer.
+async fn parse(bytes: Bytes) -> Result<CalendarObject, DavError> {
+    let is_short = bytes.len() <= READ_AT_ONCE_BYTES_MAX;
+    let read = move || {
+        let object = CalendarObject::parse(bytes)?;
+        let _settled = object.index();
+        Ok::<_, IcsError>(object)
+    };
+    let object =
+        if is_short { read() } else { tokio::task::spawn_blocking(read).await.map_err(|_| DavError::Failed)? };
+    Ok(object?)
 }
 
 fn tag(headers: &mut HeaderMap, etag: &ETag) {

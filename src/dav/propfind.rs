@@ -17,7 +17,7 @@ use crate::store::{ReadTx, Store, StoreError, StoredProperty};
 use crate::xml::{Writer, names};
 
 /// Members read and written at a time: large enough to be fast, small enough to keep memory flat.
-const PAGE_MEMBERS: u32 = 500;
+const PAGE_MEMBERS: u32 = 2_000;
 
 /// Answers a PROPFIND.
 ///
@@ -170,6 +170,7 @@ struct Listing {
     shared: Arc<Shared>,
     after: Seq,
     needs: Needs,
+    is_over: bool,
 }
 
 struct Shared {
@@ -184,20 +185,29 @@ impl Listing {
     fn new(store: Store, scene: Scene, access: Access, calendar: Calendar, plan: Plan) -> Listing {
         let href = super::path::calendar_href(&calendar.owner_name, &calendar.slug);
         let needs = plan.needs();
-        Listing { store, shared: Arc::new(Shared { scene, access, calendar, plan, href }), after: Seq(0), needs }
+        Listing {
+            store,
+            shared: Arc::new(Shared { scene, access, calendar, plan, href }),
+            after: Seq(0),
+            needs,
+            is_over: false,
+        }
     }
 
     async fn page(mut self) -> Result<Option<(String, Listing)>, StoreError> {
+        if self.is_over {
+            return Ok(None);
+        }
         let Shared { access, calendar, .. } = &*self.shared;
         let mut writer = Writer::part();
         let mut tx = self.store.read().await?;
-        let last = if self.needs.head {
+        let (count, last) = if self.needs.head {
             let heads = tx.heads(access, self.after, calendar.seq, PAGE_MEMBERS).await?;
             for head in &heads {
                 let (name, etag) = (&head.name, &head.etag);
                 self.shared.write(ObjectSubject { calendar, name, etag, head: Some(head), data: None }, &mut writer);
             }
-            heads.last().map(|head| head.seq)
+            (heads.len(), heads.last().map(|head| head.seq))
         } else {
             let entries = tx.entries(access, self.after, calendar.seq, PAGE_MEMBERS).await?;
             for entry in &entries {
@@ -206,16 +216,12 @@ impl Listing {
                     self.shared.write(ObjectSubject { calendar, name, etag, head: None, data: None }, &mut writer);
                 }
             }
-            entries.last().map(|entry| entry.seq)
+            (entries.len(), entries.last().map(|entry| entry.seq))
         };
         drop(tx);
-        Ok(match last {
-            None => None,
-            Some(seq) => {
-                self.after = seq;
-                Some((writer.into_string(), self))
-            }
-        })
+        self.is_over = count < PAGE_MEMBERS as usize;
+        self.after = last.unwrap_or(self.after);
+        Ok(Some((writer.into_string(), self)))
     }
 }
 

@@ -6,7 +6,6 @@ use axum::http::Response;
 use super::Ask;
 use super::body::{XML_BYTES_MAX, read_xml};
 use super::error::{At, DavError};
-use super::headers::Preferences;
 use super::multistatus::{self, Line, propstat};
 use super::path::Resource;
 use super::propfind::kept_place;
@@ -33,7 +32,11 @@ pub(super) async fn proppatch(ask: &mut Ask) -> Result<Response<Body>, DavError>
     let mut tx = ask.store.write().await?;
     let decision = if let Resource::Calendar(owner, slug) = &ask.resource {
         let right = match tx.calendar_for(&ask.caller, owner, slug, Right::Own).await {
-            Ok(_) => Right::Own,
+            Ok((access, _)) => {
+                // The settings that are read next are replaced as a whole.
+                tx.hold([&access]).await?;
+                Right::Own
+            }
             Err(CalendarError::Forbidden(_)) => Right::Read,
             Err(error) => return Err(error.at(&href)),
         };
@@ -50,15 +53,12 @@ pub(super) async fn proppatch(ask: &mut Ask) -> Result<Response<Body>, DavError>
     } else {
         tx.commit().await?;
     }
-    let preferences = Preferences { representation: false, noroot: false, ..Preferences::of(&ask.headers) };
     let mut writer = multistatus::begin();
     writer.open(&names::RESPONSE);
     writer.leaf(&names::HREF, &href);
     tell(&decision, &mut writer);
     writer.close(&names::RESPONSE);
-    let mut response = multistatus::whole(writer);
-    preferences.applied(response.headers_mut());
-    Ok(response)
+    Ok(multistatus::whole(writer))
 }
 
 /// Does what was decided, unless something is refused. What there is no room for is refused here; then the caller

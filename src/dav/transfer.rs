@@ -138,7 +138,9 @@ async fn calendar(
     let cause = ask.cause();
     let mut tx = ask.store.write().await?;
     let right = if is_move { Right::Own } else { Right::Read };
-    let (from, source) = tx.calendar_for(&ask.caller, owner, slug, right).await.map_err(|e| e.at(&href))?;
+    let (from, _) = tx.calendar_for(&ask.caller, owner, slug, right).await.map_err(|e| e.at(&href))?;
+    tx.hold([&from]).await?;
+    let (_, source) = tx.calendar_for(&ask.caller, owner, slug, right).await.map_err(|e| e.at(&href))?;
     if !guard.holds(Some(&super::export::etag(&source))) {
         return Err(DavError::PreconditionFailed);
     }

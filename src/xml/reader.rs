@@ -305,4 +305,27 @@ mod tests {
         assert_eq!(keep("<r xmlns='a'><b xmlns=''/></r>"), "<b xmlns=''/>");
         assert_eq!(keep("<r xmlns='a'><b xmlns='c' xml:lang='en'/></r>"), "<b xmlns='c' xml:lang='en'/>");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_makes_it_stumble(text in "(<|>|/|!|\\?|&|;|#|x|:|=|'|\"|\\[|\\]|-| |a|D:|xmlns|[^a]){0,40}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn what_is_kept_says_the_same(value in "[^\\x00-\\x1f\\x7f\u{fffe}\u{ffff}]{0,20}", uri in "[a-z&<\"]{1,8}") {
+            let mut writer = crate::xml::Writer::document(&PROPFIND);
+            let name = Name::owned(uri.clone(), "x");
+            writer.open_with(&name, &[("a", &value)]);
+            writer.text(&value);
+            writer.close(&name);
+            writer.close(&PROPFIND);
+            let document = parse(&writer.into_string()).unwrap();
+            let kept = document.keep(document.root().child(&name).unwrap());
+            let again = parse(&kept).unwrap();
+            proptest::prop_assert!(again.root().is(&name));
+            proptest::prop_assert_eq!(again.root().text(), value.clone());
+            proptest::prop_assert_eq!(again.root().attribute("a"), Some(value.as_str()));
+        }
+    }
 }

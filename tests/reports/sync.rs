@@ -23,7 +23,8 @@ async fn tokens_of_elsewhere_are_refused() {
     assert_eq!(talk.report(CALENDAR, &level("")).await.status, 207);
     assert_eq!(talk.report(CALENDAR, &level("<D:sync-level>infinite</D:sync-level>")).await.status, 403);
     assert_eq!(talk.report(CALENDAR, &level("<D:sync-level>2</D:sync-level>")).await.status, 400);
-    assert_eq!(talk.report(HOME, &sync("", "")).await.status, 403, "a home has no sync");
+    let home = token(&talk.report(HOME, &sync("", "")).await);
+    assert_eq!(talk.report(CALENDAR, &sync(&home, "")).await.status, 403, "a home's token is no calendar's");
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ pub(super) static PROPERTIES: &[Property] = properties! {
 pub(super) static OF_HOME: &[Property] = properties! {
     names::SUPPORTED_CALENDAR_COMPONENT_SETS, false, Needs::NOTHING,
         |_, _| Some(Value::inner(component_sets));
+    names::SYNC_TOKEN, false, Needs::HOME,
+        |scene, _| scene.home_token.as_ref().map(|token| Value::Text(token.to_uri()));
 };
 
 fn calendar<'a>(subject: &Subject<'a>) -> Option<CalendarSubject<'a>> {

@@ -67,8 +67,8 @@ fn data(_: &Scene, subject: &Subject<'_>) -> Option<Value> {
     object(subject).and_then(|o| o.data).map(Value::text)
 }
 
-/// The type of an object, from what its calendar takes: an index entry does not know its component, and the type must
-/// not depend on which method asked. Thunderbird skips what does not begin with `text/calendar`.
+/// The type of an object in listings. An index entry does not know its component, so where the calendar takes several
+/// kinds that parameter is left out. Thunderbird skips what does not begin with `text/calendar`.
 pub fn content_type(components: ComponentSet) -> &'static str {
     match components.names().as_slice() {
         ["VEVENT"] => "text/calendar; charset=utf-8; component=vevent",

@@ -22,11 +22,13 @@ pub struct Needs {
     pub head: bool,
     /// The size of what is in the calendar.
     pub bytes: bool,
+    /// The state of the caller's home.
+    pub home: bool,
 }
 
 impl Needs {
     /// Nothing.
-    pub const NOTHING: Needs = Needs { user: false, kept: false, head: false, bytes: false };
+    pub const NOTHING: Needs = Needs { user: false, kept: false, head: false, bytes: false, home: false };
     /// The user.
     pub const USER: Needs = Needs { user: true, ..Needs::NOTHING };
     /// What the caller keeps on the resource.
@@ -35,6 +37,8 @@ impl Needs {
     pub const HEAD: Needs = Needs { head: true, ..Needs::NOTHING };
     /// The size of what is in the calendar.
     pub const BYTES: Needs = Needs { bytes: true, ..Needs::NOTHING };
+    /// The state of the caller's home.
+    pub const HOME: Needs = Needs { home: true, ..Needs::NOTHING };
 }
 
 impl BitOr for Needs {
@@ -46,6 +50,7 @@ impl BitOr for Needs {
             kept: self.kept || other.kept,
             head: self.head || other.head,
             bytes: self.bytes || other.bytes,
+            home: self.home || other.home,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What properties are asked of, and what has been loaded about it.
 
+use crate::dav::home_token::HomeToken;
 use crate::dav::path::{Kind, Resource, calendar_href};
 use crate::domain::access::{Caller, Right};
 use crate::domain::calendar::Calendar;
@@ -15,6 +16,8 @@ pub struct Scene {
     pub caller: Caller,
     /// What the store knows of them; loaded if [`Needs::user`](super::Needs).
     pub user: Option<User>,
+    /// The state of the caller's home; loaded if [`Needs::home`](super::Needs).
+    pub home_token: Option<HomeToken>,
     /// The life of the store, for sync tokens.
     pub epoch: String,
     /// The host name under which the caller reached us.

@@ -6,6 +6,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `query`, `multiget`, `sync`, `freebusy` | the reports on calendars |
+//! | `home_sync` | the sync of a home |
 //! | `principal`, `people` | the reports on people, and what is told of them |
 //! | `expand_property` | properties of what properties point to |
 //! | `telling` | what is told of an object, and how that is loaded |
@@ -20,6 +21,7 @@ mod expand;
 mod expand_property;
 mod filter;
 mod freebusy;
+mod home_sync;
 mod limit;
 mod multiget;
 mod people;
@@ -62,10 +64,11 @@ static ON_PLACES: [Name; 5] = [
     names::ACL_PRINCIPAL_PROP_SET,
     names::EXPAND_PROPERTY,
 ];
-static ON_HOMES: [Name; 8] = [
+static ON_HOMES: [Name; 9] = [
     names::CALENDAR_QUERY,
     names::CALENDAR_MULTIGET,
     names::FREE_BUSY_QUERY,
+    names::SYNC_COLLECTION,
     names::PRINCIPAL_SEARCH_PROPERTY_SET,
     names::PRINCIPAL_PROPERTY_SEARCH,
     names::PRINCIPAL_MATCH,
@@ -131,6 +134,8 @@ async fn dispatch(asked: Asked<'_>) -> Result<Response<Body>, DavError> {
         query::answer(asked).await
     } else if is(&names::CALENDAR_MULTIGET) {
         multiget::answer(asked).await
+    } else if is(&names::SYNC_COLLECTION) && asked.resource.kind() == Kind::Home {
+        home_sync::answer(asked).await
     } else if is(&names::SYNC_COLLECTION) {
         sync::answer(asked).await
     } else if is(&names::FREE_BUSY_QUERY) {

@@ -68,7 +68,7 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
 
 /// Level 1 is all there is: calendars hold no collections. The body decides; where it says nothing (macOS 10.7) or the
 /// draft's Depth does, one level is meant.
-fn check_level(request: &Element, depth: Option<Depth>) -> Result<(), DavError> {
+pub(super) fn check_level(request: &Element, depth: Option<Depth>) -> Result<(), DavError> {
     let level = request.child(&names::SYNC_LEVEL).map(|level| level.text().trim().to_ascii_lowercase());
     match (level.as_deref(), depth) {
         (Some("1"), _) | (None, None | Some(Depth::Zero | Depth::One)) => Ok(()),

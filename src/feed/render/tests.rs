@@ -1,5 +1,3 @@
-//! What a feed tells of one object.
-
 use bytes::Bytes;
 use proptest::prelude::*;
 

@@ -1,0 +1,16 @@
+//! CalDAV, asked as clients ask: whole requests in, whole answers out.
+
+#[expect(dead_code, reason = "the stores' suite uses the rest")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod calendars;
+mod discovery;
+mod home;
+mod hostile;
+mod isolation;
+mod listing;
+mod objects;
+mod properties;
+mod server;
+mod writers;
