@@ -337,6 +337,8 @@ async fn an_object_is_put_read_replaced_and_deleted(bench: &Bench) {
     assert_eq!(tx.heads(&access, Seq(0), Seq(99), 10).await.expect("a query")[0], stored.head);
     let named = tx.heads_named(&access, &[name("a.ics"), name("b.ics")]).await.expect("a query");
     assert_eq!(named, std::slice::from_ref(&stored.head));
+    let bytes = tx.bytes_named(&access, &[name("a.ics"), name("b.ics")]).await.expect("a query");
+    assert_eq!(bytes, stored.head.bytes_len);
     assert_eq!(tx.bodies(&access, Seq(0), Seq(99), 10).await.expect("a query")[0].bytes, stored.bytes);
     let size = i64::try_from(first.bytes().len()).expect("small");
     assert_eq!(tx.calendar_size(&access).await.expect("a query"), (1, size));

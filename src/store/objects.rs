@@ -218,6 +218,27 @@ impl ReadTx {
         Ok(found)
     }
 
+    /// How many bytes the bodies of the objects of these names have together.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn bytes_named(&mut self, access: &Access, names: &[ResourceName]) -> Result<i64, StoreError> {
+        let mut bytes = 0_i64;
+        for chunk in names.chunks(NAMES_PER_STATEMENT) {
+            let sql = format!(
+                "select cast(coalesce(sum(bytes_len), 0) as bigint) from objects where firm_id = $1 \
+                 and calendar_id = $2 and name in ({})",
+                placeholders(3, chunk.len())
+            );
+            let mut values = args![access.firm(), access.calendar()];
+            values.extend(chunk.iter().map(super::sql::Arg::from));
+            if let Some(row) = self.first(&sql, values).await? {
+                bytes = bytes.saturating_add(row.int(0)?);
+            }
+        }
+        Ok(bytes)
+    }
+
     /// As [`ReadTx::objects_named`], without the bodies.
     ///
     /// # Errors

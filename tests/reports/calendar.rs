@@ -164,3 +164,33 @@ proptest::proptest! {
         });
     }
 }
+
+/// More than one group of bodies, and more than what is sent in one piece.
+#[tokio::test]
+async fn large_objects_are_all_told_of() {
+    let bench = support::sqlite().await;
+    let talk = ada(&bench).await;
+    let long = "long ".repeat(700_000);
+    let names = ["1.ics", "2.ics", "3.ics", "4.ics"];
+    for name in names {
+        let event = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:{name}\r\nDTSTAMP:20260101T000000Z\r\n\
+             DTSTART:20260101T100000Z\r\nDESCRIPTION:{long}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        talk.put(&format!("{CALENDAR}{name}"), &event).await;
+    }
+    let hrefs: String = names.iter().map(|name| format!("<D:href>{CALENDAR}{name}</D:href>")).collect();
+    let data = "<D:getetag/><C:calendar-data/>";
+    let multiget = format!(
+        "<C:calendar-multiget xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'><D:prop>{data}</D:prop>{hrefs}\
+         </C:calendar-multiget>"
+    );
+    let read = "<C:comp-filter name='VEVENT'><C:prop-filter name='DESCRIPTION'/></C:comp-filter>";
+    let synced =
+        sync("", "").replace("<D:getcontenttype/>", "<C:calendar-data xmlns:C='urn:ietf:params:xml:ns:caldav'/>");
+    for body in [multiget, query(data, ""), query(data, read), synced] {
+        let reply = talk.report(CALENDAR, &body).await;
+        assert_eq!(found(&reply), names);
+        assert_eq!(reply.body.matches("END:VCALENDAR").count(), 4);
+    }
+}

@@ -14,7 +14,7 @@ use crate::domain::time::Instant;
 use crate::ics::build::PRODID;
 use crate::ics::zone::Zone;
 use crate::ics::{Component, Document, Property, When};
-use crate::store::{Candidate, Store};
+use crate::store::{Candidate, ReadTx};
 use crate::xml::{Element, names};
 
 /// Candidates asked of the index at once.
@@ -31,7 +31,8 @@ pub const PERIODS_MAX: usize = 20_000;
 pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body::Body>, DavError> {
     let window = window_of(asked.request)?;
     let zone = query::zone_of(asked.request)?;
-    let (targets, only) = asked.everything(zone.as_ref()).await?;
+    let mut tx = asked.store.read().await?;
+    let (targets, only) = asked.everything(&mut tx, zone.as_ref()).await?;
     let mut periods = Vec::new();
     for target in &targets {
         // Of a home, what does not count for its owner does not count (RFC 6638 §9.1).
@@ -39,7 +40,7 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
             continue;
         }
         for kind in [ComponentKind::Event, ComponentKind::FreeBusy] {
-            taken(asked.store, target, (kind, only.as_ref()), window, &mut periods).await?;
+            taken(&mut tx, target, (kind, only.as_ref()), window, &mut periods).await?;
         }
     }
     let periods = merge(periods);
@@ -59,7 +60,7 @@ fn window_of(request: &Element) -> Result<Window, DavError> {
 
 /// Adds what a calendar's objects of one kind take.
 async fn taken(
-    store: &Store,
+    tx: &mut ReadTx,
     target: &Target,
     (kind, only): (ComponentKind, Option<&ResourceName>),
     window: Window,
@@ -67,9 +68,7 @@ async fn taken(
 ) -> Result<(), DavError> {
     let mut after: Option<ResourceName> = None;
     loop {
-        let mut tx = store.read().await?;
         let page = tx.candidates(&target.access, kind, (window.from, window.to), after.as_ref(), PAGE).await?;
-        drop(tx);
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.name.clone());
         let counts = |candidate: &&Candidate| {
@@ -82,7 +81,7 @@ async fn taken(
         let mut rest = names.as_slice();
         while !rest.is_empty() {
             let piece = rest.get(..PIECE).unwrap_or(rest);
-            let (done, found) = load(store, &target.access, piece).await?;
+            let (done, found) = load(tx, &target.access, piece).await?;
             rest = rest.get(done.max(1)..).unwrap_or_default();
             let reader = target.reader.clone();
             let busy = aside(move || {

@@ -49,7 +49,7 @@ use super::props::{Needs, Scene};
 use crate::domain::access::Right;
 use crate::domain::ids::ResourceName;
 use crate::ics::zone::Zone;
-use crate::store::Store;
+use crate::store::{ReadTx, Store};
 use crate::xml::{Element, Name, Writer, names};
 use data::ZoneDefinitions;
 use telling::{Target, Telling};
@@ -186,17 +186,24 @@ impl Asked<'_> {
     /// The calendars a query is about: of a home with Depth 0 none. A calendar is asked with Depth 0 by Evolution and
     /// Windows, which mean its objects (fixtures evolution/12, windows-calendar/03). With the name, if one object is
     /// asked.
-    async fn targets(&self, zone: Option<&Zone>) -> Result<(Vec<Target>, Option<ResourceName>), DavError> {
+    async fn targets(
+        &self,
+        tx: &mut ReadTx,
+        zone: Option<&Zone>,
+    ) -> Result<(Vec<Target>, Option<ResourceName>), DavError> {
         match (self.resource, self.depth) {
             (Resource::Home(_), None | Some(Depth::Zero)) => Ok((Vec::new(), None)),
-            _ => self.everything(zone).await,
+            _ => self.everything(tx, zone).await,
         }
     }
 
     /// The calendars at or below the resource.
-    async fn everything(&self, zone: Option<&Zone>) -> Result<(Vec<Target>, Option<ResourceName>), DavError> {
+    async fn everything(
+        &self,
+        tx: &mut ReadTx,
+        zone: Option<&Zone>,
+    ) -> Result<(Vec<Target>, Option<ResourceName>), DavError> {
         let caller = &self.scene.caller;
-        let mut tx = self.store.read().await?;
         let (owner, slug, only) = match self.resource {
             Resource::Calendar(owner, slug) => (owner, slug, None),
             Resource::Object(owner, slug, name) => (owner, slug, Some(name.clone())),

@@ -3,19 +3,19 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::telling::{Load, Target, Telling, aside, load};
+use super::telling::{Load, Target, Telling, aside, load, reading};
 use super::{Asked, query};
 use crate::dav::error::{DavError, Precondition};
 use crate::dav::multistatus::{self, Line};
 use crate::dav::path::{Resource, path_of_href};
 use crate::domain::ids::ResourceName;
-use crate::store::{Store, StoreError};
+use crate::store::{ReadTx, Store, StoreError};
 use crate::xml::{Element, Writer, names};
 
 /// Paths in one request. Clients send ten to a hundred.
 pub const HREFS_MAX: usize = 10_000;
 /// Objects told of in one piece of the answer.
-const PIECE: usize = 100;
+const PIECE: usize = 200;
 
 /// What a path in the request came to.
 enum Wanted {
@@ -33,11 +33,12 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
     let zone = query::zone_of(asked.request)?;
     let telling = Arc::new(asked.telling()?);
     let hrefs = hrefs_in(asked.request)?;
-    let (targets, only) = asked.everything(zone.as_ref()).await?;
+    let mut tx = asked.store.read().await?;
+    let (targets, only) = asked.everything(&mut tx, zone.as_ref()).await?;
     let hosts: Vec<&str> = asked.hosts.iter().map(String::as_str).collect();
     let wanted = resolve(&hrefs, &hosts, &targets, only.as_ref());
     let targets = targets.into_iter().map(Arc::new).collect();
-    let fetch = Fetch { store: asked.store.clone(), telling, targets, wanted, expanded: 0 };
+    let fetch = Fetch { store: asked.store.clone(), first: Some(tx), telling, targets, wanted, expanded: 0 };
     multistatus::streamed(multistatus::begin(), fetch, Fetch::next).await
 }
 
@@ -79,6 +80,7 @@ fn resolve(hrefs: &[String], hosts: &[&str], targets: &[Target], only: Option<&R
 /// An answer that goes on.
 struct Fetch {
     store: Store,
+    first: Option<ReadTx>,
     telling: Arc<Telling>,
     targets: Vec<Arc<Target>>,
     wanted: VecDeque<Wanted>,
@@ -119,10 +121,13 @@ impl Fetch {
         // The tag of an object is not known without its head.
         let depth = self.telling.load().max(Load::Head);
         let names: Vec<(ResourceName, Load)> = names.take(PIECE).map(|name| (name, depth)).collect();
-        let (taken, found) = load(&self.store, &target.access, &names).await?;
+        let mut tx = reading(&self.store, &mut self.first).await?;
+        let (taken, found) = load(&mut tx, &target.access, &names).await?;
+        drop(tx);
         self.wanted.drain(..taken.min(self.wanted.len()));
         let (telling, mut expanded) = (Arc::clone(&self.telling), self.expanded);
-        let (text, expanded) = aside(move || {
+        let is_work = telling.is_work();
+        let mut tell = move || {
             let mut writer = Writer::part();
             for (name, _) in names.iter().take(taken) {
                 match found.get(name) {
@@ -133,8 +138,8 @@ impl Fetch {
                 }
             }
             (writer.into_string(), expanded)
-        })
-        .await;
+        };
+        let (text, expanded) = if is_work { aside(tell).await } else { tell() };
         self.expanded = expanded;
         Ok(text)
     }

@@ -101,7 +101,9 @@ pub async fn principal_match(asked: Asked<'_>) -> Result<Response<Body>, DavErro
 pub async fn acl_principal_prop_set(asked: Asked<'_>) -> Result<Response<Body>, DavError> {
     let plan = plan_of(&asked, Kind::Principal)?;
     // Whether it exists, and may be known of.
-    asked.everything(None).await?;
+    let mut tx = asked.store.read().await?;
+    asked.everything(&mut tx, None).await?;
+    drop(tx);
     let kept = own_properties(&asked).await?;
     let mut writer = multistatus::begin();
     if let Some(owner) = asked.resource.owner() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::evaluate::{Verdict, evaluate};
 use super::filter::{Filter, FilterError, Hint};
-use super::telling::{Load, Loaded, Target, Telling, aside, load};
+use super::telling::{Load, Loaded, Target, Telling, aside, load, reading};
 use super::zone::{self, ZoneError};
 use super::{Asked, limit, truncated};
 use crate::dav::error::{DavError, Precondition};
@@ -17,7 +17,7 @@ use crate::domain::ids::ResourceName;
 use crate::domain::object::{CalendarObject, ComponentKind, ETag};
 use crate::domain::recurrence::Window;
 use crate::ics::zone::Zone;
-use crate::store::{Candidate, Store, StoreError};
+use crate::store::{Candidate, ReadTx, Store, StoreError};
 use crate::xml::{Element, Writer, names};
 
 /// Candidates asked of the index at once: two hundred bytes each.
@@ -53,10 +53,12 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
     let telling = asked.telling()?;
     let nresults = limit(request)?;
     let href = asked.resource.href();
-    let (targets, only) = asked.targets(zone.as_ref()).await?;
+    let mut tx = asked.store.read().await?;
+    let (targets, only) = asked.targets(&mut tx, zone.as_ref()).await?;
     let question = Arc::new(Question { telling, filter, hint, nresults, href });
     let mut search = Search {
         store: asked.store.clone(),
+        first: None,
         question,
         places: VecDeque::new(),
         page: VecDeque::new(),
@@ -67,9 +69,10 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
         ended: false,
     };
     match only {
-        Some(name) => search.only(targets, &name).await?,
+        Some(name) => search.only(&mut tx, targets, &name).await?,
         None => search.everywhere(targets),
     }
+    search.first = Some(tx);
     multistatus::streamed(multistatus::begin(), search, Search::next).await
 }
 
@@ -109,6 +112,7 @@ struct Effort {
 /// A search that goes on.
 struct Search {
     store: Store,
+    first: Option<ReadTx>,
     question: Arc<Question>,
     /// Where there is still to look.
     places: VecDeque<(Arc<Target>, ComponentKind)>,
@@ -143,9 +147,8 @@ impl Search {
     }
 
     /// Asks one object alone.
-    async fn only(&mut self, targets: Vec<Target>, name: &ResourceName) -> Result<(), DavError> {
+    async fn only(&mut self, tx: &mut ReadTx, targets: Vec<Target>, name: &ResourceName) -> Result<(), DavError> {
         let Some(target) = targets.into_iter().next() else { return Err(DavError::NotFound) };
-        let mut tx = self.store.read().await?;
         let head = tx.object_head(&target.access, name).await?.ok_or(DavError::NotFound)?;
         let candidate = Candidate {
             name: head.name,
@@ -164,32 +167,34 @@ impl Search {
 
     /// The next piece of the answer; `None` when there is no more.
     async fn next(mut self) -> Result<Option<(String, Search)>, StoreError> {
-        if self.ended {
-            return Ok(None);
+        while let (false, Some((target, kind))) = (self.ended, self.places.front().cloned()) {
+            let mut tx = reading(&self.store, &mut self.first).await?;
+            if self.page.is_empty() && !self.turn_page(&mut tx, &target, kind).await? {
+                self.places.pop_front();
+                self.after = None;
+                self.first = Some(tx);
+                continue;
+            }
+            let pieces = self.take(&mut tx, &target).await?;
+            drop(tx);
+            let (question, found, effort) = (Arc::clone(&self.question), self.found, self.effort);
+            let is_work = question.telling.is_work() || pieces.iter().any(|piece| !piece.settled);
+            let work = move || tell(&question, &target, &pieces, found, effort);
+            let told = if is_work { aside(work).await } else { work() };
+            (self.found, self.effort, self.ended) = (told.found, told.effort, told.ended);
+            if !told.text.is_empty() {
+                return Ok(Some((told.text, self)));
+            }
         }
-        let Some((target, kind)) = self.places.front().cloned() else {
-            return Ok(None);
-        };
-        if self.page.is_empty() && !self.turn_page(&target, kind).await? {
-            self.places.pop_front();
-            self.after = None;
-            return Ok(Some((String::new(), self)));
-        }
-        let pieces = self.take(&target).await?;
-        let (question, found, effort) = (Arc::clone(&self.question), self.found, self.effort);
-        let work = move || tell(&question, &target, &pieces, found, effort);
-        let told = if self.reads_bodies() { aside(work).await } else { work() };
-        (self.found, self.effort, self.ended) = (told.found, told.effort, told.ended);
-        Ok(Some((told.text, self)))
+        Ok(None)
     }
 
     /// Fills the page; false if there is nothing more in this place.
-    async fn turn_page(&mut self, target: &Target, kind: ComponentKind) -> Result<bool, StoreError> {
+    async fn turn_page(&mut self, tx: &mut ReadTx, target: &Target, kind: ComponentKind) -> Result<bool, StoreError> {
         if self.single {
             return Ok(false);
         }
         let Window { from, to } = self.question.hint.window.unwrap_or(Window::ALL);
-        let mut tx = self.store.read().await?;
         let page = tx.candidates(&target.access, kind, (from, to), self.after.as_ref(), PAGE).await?;
         self.after = page.last().map(|last| last.name.clone()).or(self.after.take());
         self.page = page.into();
@@ -197,7 +202,7 @@ impl Search {
     }
 
     /// Takes candidates off the page and loads what is needed of them.
-    async fn take(&mut self, target: &Target) -> Result<Vec<Piece>, StoreError> {
+    async fn take(&mut self, tx: &mut ReadTx, target: &Target) -> Result<Vec<Piece>, StoreError> {
         let (hint, single, told) = (self.question.hint, self.single, self.question.telling.load());
         let settled = |candidate: &Candidate| !single && is_settled(hint, candidate);
         let wanted: Vec<(ResourceName, Load)> = self
@@ -206,7 +211,7 @@ impl Search {
             .take(PIECE)
             .map(|candidate| (candidate.name.clone(), if settled(candidate) { told } else { Load::Body }))
             .collect();
-        let (taken, mut found) = load(&self.store, &target.access, &wanted).await?;
+        let (taken, mut found) = load(tx, &target.access, &wanted).await?;
         let taken = self.page.drain(..taken.min(self.page.len()));
         let pieces = taken.zip(wanted).filter_map(|(candidate, (name, wanted))| {
             let loaded = found.remove(&name);
@@ -218,10 +223,6 @@ impl Search {
             Some(Piece { settled: settled(&candidate), name, etag, loaded })
         });
         Ok(pieces.collect())
-    }
-
-    fn reads_bodies(&self) -> bool {
-        !self.question.hint.exact || self.question.telling.load() == Load::Body || self.question.hint.window.is_some()
     }
 }
 

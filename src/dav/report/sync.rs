@@ -4,10 +4,10 @@
 //! page up to the count of changes at its beginning: what changes meanwhile lies beyond that and comes with the next
 //! sync. Neighbours: [`crate::store`] counts changes, `telling` writes responses.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::telling::{Load, Target, Telling, aside, load};
+use super::telling::{Load, Target, Telling, aside, load, reading};
 use super::{Asked, limit, truncated};
 use crate::dav::error::{DavError, Precondition};
 use crate::dav::headers::Depth;
@@ -15,7 +15,7 @@ use crate::dav::multistatus::{self, Line};
 use crate::domain::calendar::{Seq, SyncToken};
 use crate::domain::ids::ResourceName;
 use crate::domain::object::ETag;
-use crate::store::{Entry, Store, StoreError};
+use crate::store::{Entry, ReadTx, Store, StoreError};
 use crate::xml::{Element, Writer, names};
 
 /// Changes one answer lists at most; the token then covers these, and 507 says that there are more. Held in memory,
@@ -36,13 +36,14 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
     check_level(request, asked.depth)?;
     let nresults = limit(request)?;
     let telling = Arc::new(asked.telling()?);
-    let (targets, _) = asked.everything(None).await?;
+    let mut tx = asked.store.read().await?;
+    let (targets, _) = asked.everything(&mut tx, None).await?;
     let target = Arc::new(targets.into_iter().next().ok_or(DavError::NotFound)?);
     let since = since(&token.text(), asked.store.epoch(), &target)?;
 
-    let mut tx = asked.store.read().await?;
     let mut sync = Sync {
         store: asked.store.clone(),
+        first: None,
         telling,
         target: Arc::clone(&target),
         waiting: VecDeque::new(),
@@ -62,7 +63,7 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
         sync.waiting = changes.entries.into();
         sync.more = changes.more;
     }
-    drop(tx);
+    sync.first = Some(tx);
     multistatus::streamed(multistatus::begin(), sync, Sync::next).await
 }
 
@@ -99,6 +100,7 @@ fn token_of(store: &Store, target: &Target, seq: Seq) -> String {
 /// An answer that goes on.
 struct Sync {
     store: Store,
+    first: Option<ReadTx>,
     telling: Arc<Telling>,
     target: Arc<Target>,
     /// Changes that wait to be told.
@@ -130,7 +132,8 @@ impl Sync {
 
     async fn turn_page(&mut self) -> Result<(), StoreError> {
         let Some((after, up_to)) = self.listing else { return Ok(()) };
-        let entries = self.store.read().await?.entries(&self.target.access, after, up_to, PAGE).await?;
+        let mut tx = reading(&self.store, &mut self.first).await?;
+        let entries = tx.entries(&self.target.access, after, up_to, PAGE).await?;
         self.listing = entries.last().map(|last| (last.seq, up_to));
         self.waiting = entries.into();
         Ok(())
@@ -144,9 +147,16 @@ impl Sync {
             .take(PIECE)
             .map(|entry| (entry.name.clone(), if entry.etag.is_some() { depth } else { Load::Index }))
             .collect();
-        let (taken, found) = load(&self.store, &self.target.access, &wanted).await?;
+        let (taken, found) = match depth {
+            Load::Index => (wanted.len(), HashMap::new()),
+            Load::Head | Load::Body => {
+                let mut tx = reading(&self.store, &mut self.first).await?;
+                load(&mut tx, &self.target.access, &wanted).await?
+            }
+        };
         let entries: Vec<Entry> = self.waiting.drain(..taken.min(self.waiting.len())).collect();
         let (telling, target, mut expanded) = (Arc::clone(&self.telling), Arc::clone(&self.target), self.expanded);
+        let is_work = telling.is_work();
         let mut work = move || {
             let mut writer = Writer::part();
             for entry in &entries {
@@ -164,7 +174,7 @@ impl Sync {
             }
             (writer.into_string(), expanded)
         };
-        let (text, expanded) = if depth == Load::Body { aside(work).await } else { work() };
+        let (text, expanded) = if is_work { aside(work).await } else { work() };
         self.expanded = expanded;
         Ok(text)
     }
@@ -172,6 +182,7 @@ impl Sync {
     /// What stands at the end: whether there is more, and the token.
     fn tail(&mut self) -> String {
         self.ended = true;
+        self.first = None;
         let mut writer = Writer::part();
         if self.more {
             truncated(&self.target.href, &mut writer);

@@ -19,7 +19,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::ids::ResourceName;
 use crate::domain::object::ETag;
 use crate::ics::zone::Zone;
-use crate::store::{ObjectHead, Store, StoreError};
+use crate::store::{ObjectHead, ReadTx, Store, StoreError};
 use crate::xml::{Element, Writer, names};
 
 /// Bodies held at once for one answer, in bytes; one object alone may have more. Eight megabytes are five thousand
@@ -127,6 +127,12 @@ impl Telling {
         }
     }
 
+    /// Whether telling is work: calendar data that is not just the stored bytes.
+    #[must_use]
+    pub fn is_work(&self) -> bool {
+        self.data.as_ref().is_some_and(|data| *data != CalendarData::default())
+    }
+
     /// Writes the response of one object. `expanded` counts the bytes that expansion has cost this answer.
     pub fn write(
         &self,
@@ -173,37 +179,51 @@ impl Telling {
 /// # Errors
 /// The store failed.
 pub async fn load(
-    store: &Store,
+    tx: &mut ReadTx,
     access: &Access,
     wanted: &[(ResourceName, Load)],
 ) -> Result<(usize, HashMap<ResourceName, Loaded>), StoreError> {
-    let named = |at_least: Load| wanted.iter().filter(move |(_, load)| *load >= at_least).map(|(name, _)| name.clone());
-    let heads: Vec<ResourceName> = named(Load::Head).collect();
-    if heads.is_empty() {
-        return Ok((wanted.len(), HashMap::new()));
+    let named = |wanted: &[(ResourceName, Load)], exactly: Load| -> Vec<ResourceName> {
+        wanted.iter().filter(|(_, load)| *load == exactly).map(|(name, _)| name.clone()).collect()
+    };
+    let (mut taken, mut bodies) = (wanted.len(), named(wanted, Load::Body));
+    // Nearly always all of them fit; only where they do not is it worth to know which.
+    if tx.bytes_named(access, &bodies).await? > GROUP_BYTES_MAX {
+        taken = fitting(wanted, &tx.heads_named(access, &bodies).await?);
+        bodies = named(wanted.get(..taken).unwrap_or(wanted), Load::Body);
     }
-    let mut tx = store.read().await?;
-    let heads = tx.heads_named(access, &heads).await?;
+    let heads = named(wanted.get(..taken).unwrap_or(wanted), Load::Head);
+    let heads = tx.heads_named(access, &heads).await?.into_iter();
     let mut found: HashMap<ResourceName, Loaded> =
-        heads.into_iter().map(|head| (head.name.clone(), Loaded { head, bytes: None })).collect();
-    let mut bytes = 0_i64;
-    let mut taken = 0;
-    let mut bodies = Vec::new();
-    for (name, load) in wanted {
-        if let (Load::Body, Some(loaded)) = (load, found.get(name)) {
-            bytes = bytes.saturating_add(loaded.head.bytes_len);
-            if bytes > GROUP_BYTES_MAX && !bodies.is_empty() {
-                break;
-            }
-            bodies.push(name.clone());
-        }
-        taken += 1;
-    }
+        heads.map(|head| (head.name.clone(), Loaded { head, bytes: None })).collect();
     for object in tx.objects_named(access, &bodies).await? {
         let name = object.head.name.clone();
         found.insert(name, Loaded { head: object.head, bytes: Some(object.bytes) });
     }
     Ok((taken, found))
+}
+
+/// How many of these fit together, at least one that has a body.
+fn fitting(wanted: &[(ResourceName, Load)], heads: &[ObjectHead]) -> usize {
+    let sizes: HashMap<&ResourceName, i64> = heads.iter().map(|head| (&head.name, head.bytes_len)).collect();
+    let (mut bytes, mut bodies) = (0_i64, 0);
+    let fits = |(name, load): &&(ResourceName, Load)| {
+        if *load == Load::Body {
+            bytes = bytes.saturating_add(sizes.get(name).copied().unwrap_or(0));
+            bodies += 1;
+        }
+        bytes <= GROUP_BYTES_MAX || bodies <= 1
+    };
+    wanted.iter().take_while(fits).count()
+}
+
+/// A transaction for one piece of an answer: the one in which the request was admitted, or a new one. None is kept
+/// while a slow client reads.
+pub async fn reading(store: &Store, first: &mut Option<ReadTx>) -> Result<ReadTx, StoreError> {
+    match first.take() {
+        Some(tx) => Ok(tx),
+        None => store.read().await,
+    }
 }
 
 impl From<DataError> for DavError {
