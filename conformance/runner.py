@@ -31,11 +31,17 @@ def suite(name: str, minutes: float = 10, postgres: bool = False) -> Part:
 
 
 PARTS = [
+    # The house
     Part("fmt", ["cargo", "fmt", "--all", "--check"]),
     Part("clippy", ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"], 25),
     Part("test", ["cargo", "test", "--locked"], 25, postgres=True),
     # The crate is not published: its documentation may name what is private.
     Part("docs", ["cargo", "doc", "--locked", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
+    # The program, and how strangers judge it
+    Part("build", ["cargo", "build", "--locked"], 15),
+    suite("corpus", postgres=True),
+    suite("transfer", postgres=True),
+    suite("browser"),
 ]
 
 

@@ -30,6 +30,8 @@ HERE = ROOT / "conformance"
 BINARY = Path(os.environ.get("KALENDS_BIN", ROOT / "target" / "debug" / "kalends"))
 START_SECONDS = 30  # until `listening on`; a debug build on a busy machine needs a few
 STOP_SECONDS = 20  # for a graceful shutdown
+# What the machine's user has set for a server of his own must not reach this one.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "KALENDS_DATA_DIR", "KALENDS_CONFIG")}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Server:
         self.peer = os.environ.get("KALENDS_PEER")
         self.own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kalends-conformance-"))
-        self.env = dict(os.environ, RUST_BACKTRACE="1", **(env or {}))
+        self.env = dict(ENVIRONMENT, RUST_BACKTRACE="1", **(env or {}))
         self.database_url: str | None = None
         self.cluster: Path | None = None
         self.process: subprocess.Popen | None = None
@@ -231,7 +233,7 @@ def demo(env: dict[str, str] | None = None) -> tuple[subprocess.Popen, dict]:
     """Starts `kalends demo --json` in a folder of its own; returns the process and its first line, parsed."""
     process = subprocess.Popen(
         [str(BINARY), "demo", "--listen", "127.0.0.1:0", "--json"],
-        env=dict(os.environ, **(env or {})), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        env=dict(ENVIRONMENT, **(env or {})), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     atexit.register(process.kill)
     return process, json.loads(process.stdout.readline())

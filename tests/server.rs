@@ -77,11 +77,11 @@ async fn the_server_tells_how_it_is() {
     let metrics = server.get("/metrics").await;
     assert!(metrics.contains("kalends_http_requests_total{face=\"ops\",method=\"GET\",status=\"200\"}"), "{metrics}");
     let start = server.get("/").await;
-    assert!(start.contains("Sign in") && start.contains("content-security-policy: default-src 'none'"));
-    assert!(start.contains("x-correlation-id: "));
+    assert!(start.contains("Sign in") && start.contains("Content-Security-Policy: default-src 'none'"));
+    assert!(start.contains("X-Correlation-Id: "));
     assert!(server.get("/nowhere").await.starts_with("HTTP/1.1 404"));
     let own = "GET / HTTP/1.1\r\nHost: x\r\nX-Correlation-Id: my-own-1\r\nConnection: close\r\n\r\n";
-    assert!(server.talk(own).await.contains("x-correlation-id: my-own-1\r\n"));
+    assert!(server.talk(own).await.contains("X-Correlation-Id: my-own-1\r\n"));
     let forged = "GET / HTTP/1.1\r\nHost: x\r\nX-Correlation-Id: <b>\r\nConnection: close\r\n\r\n";
     assert!(!server.talk(forged).await.contains("<b>\r\n"));
 }
@@ -113,7 +113,7 @@ async fn a_person_signs_in_and_out_and_no_other_site_can() {
     assert!(wrong.starts_with("HTTP/1.1 401") && wrong.contains("is wrong"));
     let begun = server.talk(&post("/sign-in", "Origin: http://x\r\n", right)).await;
     assert!(begun.starts_with("HTTP/1.1 303") && begun.contains("HttpOnly; SameSite=Lax"), "{begun}");
-    let cookie = begun.split("set-cookie: ").nth(1).and_then(|c| c.split(';').next()).expect("a cookie").to_owned();
+    let cookie = begun.split("Set-Cookie: ").nth(1).and_then(|c| c.split(';').next()).expect("a cookie").to_owned();
     let with_cookie = format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
     let seen = server.talk(&with_cookie).await;
     assert!(seen.contains("Signed in as ada") && seen.contains("/dav/calendars/ada/tasks/"), "{seen}");

@@ -358,6 +358,9 @@ async fn an_object_is_put_read_replaced_and_deleted(bench: &Bench) {
     let mut tx = bench.store.write().await.expect("a transaction");
     let same = tx.put_object(&access, &name("a.ics"), &second, &Guard::NONE, &cause()).await.expect("put");
     assert!(!same.changed && !same.created && same.version == 2);
+    tx.commit().await.expect("a commit");
+    let mut tx = bench.store.read().await.expect("a transaction");
+    assert!(tx.changes(&access, head.seq, 10).await.expect("changes").up_to == head.seq, "nobody has to look again");
     drop(tx);
 
     delete(bench, &access, "a.ics").await;

@@ -11,15 +11,18 @@ use tokio::time::{Instant, Sleep};
 
 /// How long a body may pause.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// How long a whole body may take: 10 MB over a poor mobile connection.
-const WHOLE_MAX: Duration = Duration::from_secs(180);
+/// How long any body may take to get going.
+const HEAD_START: Duration = Duration::from_secs(20);
+/// Beyond that it must have come at this pace on average, in bytes per second: a poor mobile connection is faster.
+const PACE_MIN: u64 = 2_048;
 
 pin_project_lite::pin_project! {
     /// A request body with a deadline. Past it, it ends with an [`std::io::Error`] of kind `TimedOut`, which the
     /// faces answer with 408.
     pub struct PacedBody {
         inner: Body,
-        ends_by: Instant,
+        began: Instant,
+        received: u64,
         #[pin]
         pause: Sleep,
     }
@@ -28,8 +31,8 @@ pin_project_lite::pin_project! {
 impl PacedBody {
     /// Begins the time of a body.
     pub fn around(inner: Body) -> PacedBody {
-        let now = Instant::now();
-        PacedBody { inner, ends_by: now + WHOLE_MAX, pause: tokio::time::sleep_until(now + PAUSE_MAX) }
+        let began = Instant::now();
+        PacedBody { inner, began, received: 0, pause: tokio::time::sleep_until(began + PAUSE_MAX) }
     }
 }
 
@@ -40,8 +43,10 @@ impl HttpBody for PacedBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let mut this = self.project();
         if let Poll::Ready(frame) = Pin::new(&mut *this.inner).poll_frame(context) {
-            let next = (Instant::now() + PAUSE_MAX).min(*this.ends_by);
-            this.pause.as_mut().reset(next);
+            let bytes = frame.as_ref().and_then(|f| f.as_ref().ok()).and_then(Frame::data_ref).map_or(0, Bytes::len);
+            *this.received += bytes as u64;
+            let behind = *this.began + HEAD_START + Duration::from_millis(*this.received * 1_000 / PACE_MIN);
+            this.pause.as_mut().reset((Instant::now() + PAUSE_MAX).min(behind));
             return Poll::Ready(frame);
         }
         match this.pause.as_mut().poll(context) {
@@ -74,10 +79,10 @@ mod tests {
 
         let drip = futures_util::stream::unfold(0, |n| async move {
             tokio::time::sleep(Duration::from_secs(10)).await;
-            (n < 5).then(|| (Ok::<_, std::io::Error>(Bytes::from_static(b"x")), n + 1))
+            (n < 5).then(|| (Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 30_000])), n + 1))
         });
-        let whole = axum::body::to_bytes(Body::new(PacedBody::around(Body::from_stream(drip))), 10).await;
-        assert_eq!(whole.expect("whole"), Bytes::from_static(b"xxxxx"));
+        let whole = axum::body::to_bytes(Body::new(PacedBody::around(Body::from_stream(drip))), 1_000_000).await;
+        assert_eq!(whole.expect("whole").len(), 150_000);
 
         let endless = futures_util::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_secs(10)).await;

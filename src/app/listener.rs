@@ -101,6 +101,8 @@ impl Server {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WITHIN)
+            // Names are case-insensitive, but there are proxies and client libraries that look for `Content-Type`.
+            .title_case_headers(true)
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX);
         builder

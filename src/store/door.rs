@@ -182,14 +182,16 @@ impl WriteTx {
         let seq = self.seq_for(access, object.component().name()).await?;
         let standing = self.standing(access, name, object.uid()).await?;
         match decide(name, object, standing, guard, writing)? {
-            Plan::Keep(here) => Ok(PutOutcome {
-                id: here.id,
-                created: false,
-                changed: false,
-                etag: here.etag,
-                seq,
-                version: here.version,
-            }),
+            Plan::Keep(here) => {
+                // Nothing changed, so nobody who syncs shall look again. The row is ours since the number was taken.
+                self.exec(
+                    "update calendars set seq = seq - 1 where firm_id = $1 and calendar_id = $2 and seq = $3",
+                    args![access.firm(), access.calendar(), seq],
+                )
+                .await?;
+                let (created, changed, seq) = (false, false, Seq(seq.0 - 1));
+                Ok(PutOutcome { id: here.id, created, changed, etag: here.etag, seq, version: here.version })
+            }
             Plan::Replace(here) => self.replace(access, here, object, seq, cause, writing).await,
             Plan::Create => self.create(access, name, object, seq, cause, writing).await,
         }

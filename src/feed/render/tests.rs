@@ -1,3 +1,5 @@
+//! What a feed tells of one object.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 
