@@ -435,3 +435,22 @@ impl DavError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: DavError) -> (u16, Option<String>) {
+        let response = error.into_response();
+        let retry = response.headers().get(header::RETRY_AFTER).map(|v| v.to_str().unwrap_or_default().to_owned());
+        (response.status().as_u16(), retry)
+    }
+
+    #[test]
+    fn a_busy_or_full_store_is_told_as_such() {
+        assert_eq!(told(DavError::Busy), (503, Some("2".to_owned())));
+        assert_eq!(told(DavError::Full), (507, None));
+        assert_eq!(told(StoreError::Corrupt(String::new()).into()), (500, None));
+        assert_eq!(told(AuthError::Throttled(15).into()), (429, Some("15".to_owned())));
+    }
+}

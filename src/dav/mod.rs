@@ -43,7 +43,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header};
 
 use crate::auth::{Gate, Visit};
 use crate::domain::access::Caller;
@@ -166,7 +166,8 @@ pub async fn handle(dav: &Dav, request: Request<Body>) -> Response<Body> {
         response.headers_mut().insert(HeaderName::from_static("dav"), HeaderValue::from_static(COMPLIANCE));
     }
     if let Some(body) = body
-        && body::drain(body, &headers, version).await == body::Connection::Ends
+        && body::drain(body, &headers).await == body::Connection::Ends
+        && version < Version::HTTP_2
     {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -7,11 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use kalends::auth::{Gate, Purpose};
 use kalends::dav::{self, Dav};
-use kalends::domain::access::Role;
+use kalends::domain::access::{Right, Role};
+use kalends::domain::change::{Cause, Guard};
+use kalends::domain::ids::{ResourceName, Slug, UserName};
+use kalends::domain::object::CalendarObject;
 use kalends::store::User;
 use kalends::xml::{Document, Element, names};
 
-use crate::support::stores::{Bench, START, sqlite};
+use crate::support::stores::{Bench, START, caller, sqlite};
 
 /// 2026-11-02T08:15:00Z, when the fixtures were written.
 const FIXTURES_TIME_MS: i64 = 1_793_607_300_000;
@@ -113,6 +116,21 @@ impl Server {
         let reply = self.ask("ada", "PUT", &path, &[], event(uid, summary)).await;
         assert!(matches!(reply.status, 201 | 204), "{} {}", reply.status, reply.body);
         reply.header("etag").to_owned()
+    }
+
+    /// Puts that many events into ada's calendar at once, `uid-0.ics` and so on.
+    pub async fn fill(&self, count: usize) {
+        let mut tx = self.gate.store.write().await.expect("a transaction");
+        let user = tx.user_by_name(&UserName::parse("ada").expect("a name")).await.expect("an answer").expect("ada");
+        let ada = caller(&user);
+        let slug = Slug::parse("calendar").expect("a slug");
+        let (access, _) = tx.calendar_for(&ada, &ada.name, &slug, Right::Write).await.expect("the calendar");
+        for n in 0..count {
+            let object = CalendarObject::parse(event(&format!("uid-{n}"), "x").into()).expect("an object");
+            let name = ResourceName::parse(&format!("uid-{n}.ics")).expect("a name");
+            tx.put_object(&access, &name, &object, &Guard::NONE, &Cause::system()).await.expect("a put");
+        }
+        tx.commit().await.expect("a commit");
     }
 }
 
