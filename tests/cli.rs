@@ -199,10 +199,12 @@ fn a_backup_is_restored_elsewhere_and_checked() {
     kalends.run(&format!("restore {}", file.display())).refused("not empty");
 
     let other = Kalends::new();
-    std::fs::create_dir_all(other.path("data")).expect("a folder");
     other.run(&format!("restore {}", file.display())).refused("key");
-    std::fs::remove_dir_all(other.path("data")).expect("removed");
+    assert!(!other.path("data").exists(), "a restore that cannot be leaves nothing behind");
     std::fs::create_dir_all(other.path("data")).expect("a folder");
+    std::fs::write(other.path("data/encryption.key"), "33".repeat(32)).expect("written");
+    other.run(&format!("restore {}", file.display())).refused("key");
+    assert!(!other.path("data/kalends.db").exists());
     std::fs::copy(kalends.path("data/encryption.key"), other.path("data/encryption.key")).expect("the key");
     other.run(&format!("restore {}", file.display())).done();
     assert!(other.run("export ada/calendar").done().contains("SUMMARY:Event 4"));

@@ -94,16 +94,29 @@ impl App {
     }
 }
 
-/// The configured keys, or those of the key file; a fresh install makes one.
-fn key_ring(config: &Config, chance: &Chance) -> Result<KeyRing, AppError> {
+/// The configured keys, or those of the key file; `None` if there is neither.
+///
+/// # Errors
+/// A key is malformed, or the file cannot be read.
+pub fn configured_keys(config: &Config) -> Result<Option<KeyRing>, AppError> {
     if let Some(keys) = &config.encryption_key {
-        return Ok(KeyRing::parse(keys.expose_secret())?);
+        return Ok(Some(KeyRing::parse(keys.expose_secret())?));
     }
     let path = config.data_dir.join(KEY_FILE);
-    let failed = |e| AppError::KeyFile(path.display().to_string(), e);
     match fs::read_to_string(&path) {
-        Ok(text) => Ok(KeyRing::parse(&text)?),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+        Ok(text) => Ok(Some(KeyRing::parse(&text)?)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(AppError::KeyFile(path.display().to_string(), e)),
+    }
+}
+
+/// The configured keys, or those of the key file; a fresh install makes one.
+fn key_ring(config: &Config, chance: &Chance) -> Result<KeyRing, AppError> {
+    let path = config.data_dir.join(KEY_FILE);
+    let failed = |e| AppError::KeyFile(path.display().to_string(), e);
+    match configured_keys(config)? {
+        Some(keys) => Ok(keys),
+        None => {
             let key = KeyRing::generate(chance);
             fs::create_dir_all(&config.data_dir).map_err(failed)?;
             match write_private(&path, &key) {
@@ -118,7 +131,6 @@ fn key_ring(config: &Config, chance: &Chance) -> Result<KeyRing, AppError> {
                 Err(e) => Err(failed(e)),
             }
         }
-        Err(e) => Err(failed(e)),
     }
 }
 

@@ -6,9 +6,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Done, Failure, Output};
-use crate::app::App;
-use crate::config::Config;
-use crate::store::secret_place;
+use crate::app::{App, configured_keys};
+use crate::config::{Config, KEY_FILE};
+use crate::store::{check_backup, secret_place};
 
 /// Secrets sealed anew in one transaction.
 const PAGE: u32 = 200;
@@ -42,6 +42,17 @@ pub(super) async fn backup(args: BackupArgs, app: &App, output: &Output) -> Done
     );
     app.store().close().await;
     Ok(())
+}
+
+/// Refuses before anything is made: neither a key nor a database is left behind by a restore that cannot be.
+pub(super) async fn may_restore(args: &RestoreArgs, config: &Config) -> Done {
+    let Some(keys) = configured_keys(config)? else {
+        return Err(Failure::new(format!(
+            "the encryption key of the backup is needed: put it into {} or into CALENDAR_ENCRYPTION_KEY",
+            config.data_dir.join(KEY_FILE).display()
+        )));
+    };
+    Ok(check_backup(&args.file, &keys).await?)
 }
 
 pub(super) async fn restore(args: RestoreArgs, app: &App, output: &Output) -> Done {

@@ -134,7 +134,10 @@ async fn dispatch(command: Command, common: &Common, output: &Output) -> Done {
         Command::Export(args) => export::export(args, &open(common).await?, output).await,
         Command::Feed(command) => feeds::feed(command, &open(common).await?, output).await,
         Command::Backup(args) => maintenance::backup(args, &open(common).await?, output).await,
-        Command::Restore(args) => maintenance::restore(args, &open(common).await?, output).await,
+        Command::Restore(args) => {
+            maintenance::may_restore(&args, &config(common, Layer::default())?).await?;
+            maintenance::restore(args, &open(common).await?, output).await
+        }
         Command::RotateKey => maintenance::rotate_key(&open(common).await?, output).await,
         Command::Doctor => maintenance::doctor(&open(common).await?, output).await,
         Command::Config(maintenance::ConfigCommand::Check) => {

@@ -140,25 +140,12 @@ impl Store {
     /// # Errors
     /// See [`BackupError`]; the store is as it was then.
     pub async fn restore(&self, file: &Path, keys: &KeyRing) -> Result<u64, BackupError> {
-        std::fs::metadata(file).map_err(|e| BackupError::File(file.to_owned(), e))?;
-        let mut source =
-            open_file(file, false).await.map_err(|e| BackupError::NotSound(file.to_owned(), e.to_string()))?;
-        verify(&mut source, file).await?;
-        let applied = Link::Sqlite(&mut source)
-            .first("select max(version) from _sqlx_migrations", args![])
-            .await
-            .map_err(|e| BackupError::NotSound(file.to_owned(), e.to_string()))?;
-        let applied = applied.map(|r| r.opt_int(0)).transpose()?.flatten().unwrap_or(0);
-        let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-        if applied > known {
-            return Err(OpenError::Newer(applied).into());
-        }
+        let mut source = open_backup(file, keys).await?;
         let mut target = self.write().await?;
         if target.first("select name from users limit 1", args![]).await?.is_some() {
             return Err(BackupError::NotEmpty);
         }
         let rows = target.restore_from(&mut source).await?;
-        target.open_hash_key(keys).await?;
         target.commit().await?;
         source.close().await?;
         Ok(rows)
@@ -185,6 +172,30 @@ impl WriteTx {
         self.exec("update store_meta set value = $1 where name = 'epoch'", args![epoch.into_bytes()]).await?;
         Ok(restored)
     }
+}
+
+/// Checks that a file is a sound backup which these keys open, before a store to restore into is made.
+///
+/// # Errors
+/// See [`BackupError`].
+pub async fn check_backup(file: &Path, keys: &KeyRing) -> Result<(), BackupError> {
+    Ok(open_backup(file, keys).await?.close().await?)
+}
+
+/// A backup, verified and ready to be read.
+async fn open_backup(file: &Path, keys: &KeyRing) -> Result<SqliteConnection, BackupError> {
+    let not_sound = |e: String| BackupError::NotSound(file.to_owned(), e);
+    std::fs::metadata(file).map_err(|e| BackupError::File(file.to_owned(), e))?;
+    let mut source = open_file(file, false).await.map_err(|e| not_sound(e.to_string()))?;
+    verify(&mut source, file).await?;
+    let applied = Link::Sqlite(&mut source).first("select max(version) from _sqlx_migrations", args![]).await;
+    let applied = applied.map_err(|e| not_sound(e.to_string()))?.map(|r| r.opt_int(0)).transpose()?.flatten();
+    let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+    if let Some(newer) = applied.filter(|applied| *applied > known) {
+        return Err(OpenError::Newer(newer).into());
+    }
+    super::open::hash_key_in(Link::Sqlite(&mut source), keys).await?;
+    Ok(source)
 }
 
 async fn open_file(file: &Path, create: bool) -> Result<SqliteConnection, sqlx::Error> {

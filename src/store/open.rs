@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::group::WriterQueue;
 use super::sql::{Link, StoreError, args};
-use super::tx::{Db, Inner, ReadTx, Store};
+use super::tx::{Db, Inner, Store};
 use crate::crypto::{Chance, CryptoError, HashKey, KEY_BYTES, KeyRing, Place};
 use crate::domain::time::Clock;
 
@@ -216,13 +216,11 @@ impl Store {
     }
 }
 
-impl ReadTx {
-    /// Opens the hash key that the store holds now.
-    pub(super) async fn open_hash_key(&mut self, keys: &KeyRing) -> Result<HashKey, OpenError> {
-        let row = self.first("select value from store_meta where name = $1", args![HASH_KEY]).await?;
-        let sealed = row.map(|r| r.bytes(0)).transpose()?.unwrap_or_default();
-        Ok(HashKey::from_bytes(&keys.open(hash_key_place(), &sealed)?).ok_or(CryptoError::Broken)?)
-    }
+/// Opens the hash key that a database holds.
+pub(super) async fn hash_key_in(link: Link<'_>, keys: &KeyRing) -> Result<HashKey, OpenError> {
+    let row = link.first("select value from store_meta where name = $1", args![HASH_KEY]).await?;
+    let sealed = row.map(|r| r.bytes(0)).transpose()?.unwrap_or_default();
+    Ok(HashKey::from_bytes(&keys.open(hash_key_place(), &sealed)?).ok_or(CryptoError::Broken)?)
 }
 
 async fn meta(db: &Db, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StoreError> {
