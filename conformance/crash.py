@@ -12,6 +12,7 @@ import argparse
 import http.client
 import os
 import random
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -154,13 +155,16 @@ def backup(tally: Tally, seed: int) -> None:
             writer.join(30)
         tally.check("backup: the writers wrote on while it was taken", still_writing)
         tally.check("backup: the file is there", copy.exists() and copy.stat().st_size > 0)
-        restore(tally, calendar, copy, before, known)
+        restore(tally, calendar, copy, server.folder / "data" / "encryption.key", before, known)
 
 
-def restore(tally: Tally, calendar: str, copy: Path, before: list[dict], after: list[dict]) -> None:
+def restore(tally: Tally, calendar: str, copy: Path, keys: Path, before: list[dict], after: list[dict]) -> None:
     other = Server("sqlite")
     other.set_up = True  # the users come with the backup
     try:
+        keyless = other.cli("restore", str(copy), check=False)
+        tally.check("restore: without the keys a sentence says so", keyless.returncode == 1 and "key" in keyless.stderr, keyless)
+        shutil.copy(keys, other.folder / "data" / keys.name)
         done = other.cli("restore", str(copy), check=False)
         if not tally.check("restore: exit 0", done.returncode == 0, done.stdout[-400:] + done.stderr[-400:]):
             return
