@@ -1,6 +1,7 @@
 """The functional suites that python-caldav ships, sync and async, run against the server.
 
-What fails or is skipped must be listed in expect/python-caldav.toml.
+The suite is told what expect/server-tester.toml lists as not supported, and skips that. What fails or is skipped must be
+listed in expect/python-caldav.toml.
 
 usage: python_caldav.py [sqlite] [postgres] [-k EXPRESSION]      with -k nothing is compared, pytest just runs
 """
@@ -23,8 +24,12 @@ TOOLS = Path(os.environ.get("KALENDS_TOOLS", ROOT / ".cache" / "conformance"))
 SUITES = ["tests/test_caldav.py", "tests/test_async_integration.py"]
 TEST_SECONDS = 120  # for one test; most take less than a second
 
-# What the suite may take for granted of this server; all else it assumes as the RFCs have it.
-FEATURES = {"scheduling": {"support": "unsupported"}}
+
+def features() -> dict[str, dict[str, str]]:
+    """What the suite must not take for granted: the deviations that the server tester finds. All else it assumes."""
+    found = {name: {"support": level} for name, level in Expected("server-tester").outcomes.items() if level != "unknown"}
+    # The suite derives it from scheduling, but the property is there without.
+    return found | {"scheduling.calendar-user-address-set": {"support": "full"}}
 
 
 def lay_out(folder: Path, server: Server) -> None:
@@ -40,7 +45,7 @@ def lay_out(folder: Path, server: Server) -> None:
             "url": server.base + ("/" if server.peer else "/dav/"),
             "username": "ada",
             "password": PASSWORDS["ada"],
-            "features": server.peer or FEATURES,
+            "features": server.peer or features(),
         }
     }
     (folder / "tests" / "caldav_test_servers.json").write_text(json.dumps({"test-servers": config}))
