@@ -26,8 +26,8 @@ class Part:
     postgres: bool = False  # the command finds a throwaway server's URL in KALENDS_TEST_POSTGRES
 
 
-def suite(name: str, minutes: float = 10, postgres: bool = False) -> Part:
-    return Part(name, [sys.executable, str(HERE / f"{name}.py")], minutes, {}, postgres)
+def suite(name: str, *arguments: str, script: str | None = None) -> Part:
+    return Part(name, [sys.executable, str(HERE / f"{script or name}.py"), *arguments], postgres=True)
 
 
 PARTS = [
@@ -39,8 +39,11 @@ PARTS = [
     Part("docs", ["cargo", "doc", "--locked", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
     # The program, and how strangers judge it
     Part("build", ["cargo", "build", "--locked"], 15),
-    suite("corpus", postgres=True),
-    suite("transfer", postgres=True),
+    suite("corpus"),
+    suite("transfer"),
+    suite("python_caldav"),
+    suite("server_tester"),
+    suite("vdirsyncer", script="vdirsyncer_run"),
     suite("browser"),
 ]
 
