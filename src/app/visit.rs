@@ -10,11 +10,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Instrument;
 
 use super::App;
 use super::body::PacedBody;
 use crate::auth::Visit;
-use crate::telemetry;
+use crate::{dav, telemetry};
 
 /// The answer's, and the request's if it brings a sensible one.
 const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -129,9 +130,11 @@ fn address_of(text: &str) -> Option<IpAddr> {
 }
 
 /// Which face a path belongs to, for metrics and logs; never the path itself, which may hold a feed's secret.
-fn face(path: &str) -> &'static str {
+fn face(method: &Method, path: &str) -> &'static str {
+    if dav::wants(method, path) {
+        return "caldav";
+    }
     match path.trim_start_matches('/').split('/').next() {
-        Some("dav" | ".well-known" | "principals" | "caldav") => "caldav",
         Some("api") if path.starts_with("/api/ics/") => "feed",
         Some("api") => "api",
         Some("metrics" | "healthz" | "readyz") => "ops",
@@ -170,11 +173,13 @@ pub async fn greet(State(doorstep): State<Doorstep>, mut request: Request, next:
     let peer = request.extensions().get::<Peer>().copied();
     let peer = peer.unwrap_or(Peer { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), encrypted: false });
     let visit = doorstep.visit(peer, request.uri(), request.headers());
-    let (face, method) = (face(request.uri().path()), method_name(request.method()));
+    let (face, method) = (face(request.method(), request.uri().path()), method_name(request.method()));
     let correlation_id = visit.correlation_id.clone();
     request.extensions_mut().insert(visit);
     let request = request.map(|body| Body::new(PacedBody::around(body)));
-    let mut response = next.run(request).await;
+    // Whatever is logged on the way carries the visit's number.
+    let span = tracing::info_span!("request", correlation_id);
+    let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         response.headers_mut().insert(CORRELATION, value);
     }
@@ -215,8 +220,10 @@ mod tests {
 
     #[test]
     fn secrets_in_paths_never_become_labels() {
-        assert_eq!(face("/api/ics/SECRET.ics"), "feed");
-        assert_eq!(face("/dav/calendars/ada/"), "caldav");
-        assert_eq!(face("/anything/else"), "web");
+        let propfind = Method::from_bytes(b"PROPFIND").expect("a method");
+        assert_eq!(face(&Method::GET, "/api/ics/SECRET.ics"), "feed");
+        assert_eq!(face(&Method::GET, "/dav/calendars/ada/"), "caldav");
+        assert_eq!(face(&propfind, "/"), "caldav");
+        assert_eq!(face(&Method::GET, "/anything/else"), "web");
     }
 }

@@ -15,6 +15,7 @@ use super::method::Method;
 use super::path::{Resource, segment};
 use crate::domain::access::{Access, Right};
 use crate::domain::calendar::{Calendar, Seq};
+use crate::domain::ids::ObjectId;
 use crate::domain::object::ETag;
 use crate::ics::limits::FOLD_OCTETS;
 use crate::ics::merge::Merger;
@@ -70,7 +71,7 @@ async fn body(store: Store, access: Access, calendar: &Calendar) -> Result<Body,
     let merge = Merge::default();
     let name = calendar.settings.display_name.as_deref().map(|name| Property::text("X-WR-CALNAME", name));
     let mut text = merge.merger.head(name.as_slice());
-    let export = Export { store, access, after: Seq(0), up_to: calendar.seq, merge };
+    let export = Export { store, access, after: Seq(0), written: HashSet::new(), merge };
     let (first, export) = export.page().await?;
     text.extend_from_slice(&first);
     // Nearly always the whole file.
@@ -88,7 +89,8 @@ struct Export {
     store: Store,
     access: Access,
     after: Seq,
-    up_to: Seq,
+    /// What earlier pages hold: it is not written again when it changes meanwhile.
+    written: HashSet<ObjectId>,
     merge: Merge,
 }
 
@@ -96,10 +98,11 @@ impl Export {
     /// The next objects and how to go on; after the last ones the end of the file, and `None`.
     async fn page(mut self) -> Result<(Bytes, Option<Export>), StoreError> {
         let mut tx = self.store.read().await?;
-        let objects = tx.bodies(&self.access, self.after, self.up_to, PAGE_OBJECTS).await?;
+        // Without an end: what changes between two pages moves behind the last one and must not be missing.
+        let objects = tx.bodies(&self.access, self.after, Seq(i64::MAX), PAGE_OBJECTS).await?;
         drop(tx);
         let mut text = Vec::with_capacity(objects.iter().map(|o| o.bytes.len()).sum());
-        for object in &objects {
+        for object in objects.iter().filter(|object| !self.written.contains(&object.head.id)) {
             if !self.merge.add(&object.bytes, &mut text) {
                 tracing::warn!(object = %object.head.id, "an object is left out of an export: it cannot be read");
             }
@@ -107,6 +110,7 @@ impl Export {
         match objects.last() {
             Some(last) if objects.len() == PAGE_OBJECTS as usize => {
                 self.after = last.head.seq;
+                self.written.extend(objects.into_iter().map(|object| object.head.id));
                 Ok((Bytes::from(text), Some(self)))
             }
             _ => {

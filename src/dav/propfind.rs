@@ -1,5 +1,6 @@
 //! PROPFIND (RFC 4918 §9.1): one resource, or a collection and its members, streamed in pages.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -13,6 +14,7 @@ use super::props::{CalendarSubject, Needs, ObjectSubject, Plan, PropRequest, Sce
 use super::{Ask, multistatus};
 use crate::domain::access::{Access, Right};
 use crate::domain::calendar::{Calendar, Seq};
+use crate::domain::ids::ResourceName;
 use crate::store::{ReadTx, Store, StoreError, StoredProperty};
 use crate::xml::{Writer, names};
 
@@ -163,12 +165,15 @@ pub(super) async fn write_calendar(
     Ok(())
 }
 
-/// The members of a calendar, page by page. No transaction stays open while a slow client reads: all pages are bounded
-/// by the seq that the calendar had, and what changes meanwhile comes with the next sync.
+/// The members of a calendar, page by page in the order of their last changes. No transaction stays open while a slow
+/// client reads. What changes meanwhile moves to the end of that order, so the pages go on until there is nothing
+/// more: to a client that compares lists, a member that is left out is deleted.
 struct Listing {
     store: Store,
     shared: Arc<Shared>,
     after: Seq,
+    /// What was listed on earlier pages, which is not listed again when it changes meanwhile.
+    listed: HashSet<ResourceName>,
     needs: Needs,
     is_over: bool,
 }
@@ -189,6 +194,7 @@ impl Listing {
             store,
             shared: Arc::new(Shared { scene, access, calendar, plan, href }),
             after: Seq(0),
+            listed: HashSet::new(),
             needs,
             is_over: false,
         }
@@ -201,26 +207,31 @@ impl Listing {
         let Shared { access, calendar, .. } = &*self.shared;
         let mut writer = Writer::part();
         let mut tx = self.store.read().await?;
-        let (count, last) = if self.needs.head {
-            let heads = tx.heads(access, self.after, calendar.seq, PAGE_MEMBERS).await?;
-            for head in &heads {
+        let more = if self.needs.head {
+            let heads = tx.heads(access, self.after, Seq(i64::MAX), PAGE_MEMBERS).await?;
+            for head in heads.iter().filter(|head| !self.listed.contains(&head.name)) {
                 let (name, etag) = (&head.name, &head.etag);
                 self.shared.write(ObjectSubject { calendar, name, etag, head: Some(head), data: None }, &mut writer);
             }
-            (heads.len(), heads.last().map(|head| head.seq))
+            let more = heads.len() == PAGE_MEMBERS as usize;
+            self.after = heads.last().map_or(self.after, |head| head.seq);
+            self.listed.extend(heads.into_iter().filter(|_| more).map(|head| head.name));
+            more
         } else {
-            let entries = tx.entries(access, self.after, calendar.seq, PAGE_MEMBERS).await?;
-            for entry in &entries {
+            let entries = tx.entries(access, self.after, Seq(i64::MAX), PAGE_MEMBERS).await?;
+            for entry in entries.iter().filter(|entry| !self.listed.contains(&entry.name)) {
                 if let Some(etag) = &entry.etag {
                     let name = &entry.name;
                     self.shared.write(ObjectSubject { calendar, name, etag, head: None, data: None }, &mut writer);
                 }
             }
-            (entries.len(), entries.last().map(|entry| entry.seq))
+            let more = entries.len() == PAGE_MEMBERS as usize;
+            self.after = entries.last().map_or(self.after, |entry| entry.seq);
+            self.listed.extend(entries.into_iter().filter(|_| more).map(|entry| entry.name));
+            more
         };
         drop(tx);
-        self.is_over = count < PAGE_MEMBERS as usize;
-        self.after = last.unwrap_or(self.after);
+        self.is_over = !more;
         Ok(Some((writer.into_string(), self)))
     }
 }

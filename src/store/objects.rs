@@ -264,8 +264,9 @@ impl ReadTx {
     }
 
     /// A page of a calendar's present objects in the order of their changes, from the index alone: those with a
-    /// seq in `after+1 ..= up_to`. Pages bounded by one `up_to` need no common transaction: what changes meanwhile
-    /// moves beyond it and comes with the next sync.
+    /// seq in `after+1 ..= up_to`. Whoever reads several pages in several transactions must mind that what changes
+    /// meanwhile moves to the end: a sync bounds its pages by the seq of its token and the change comes with the next
+    /// one; a listing goes on until nothing is left, and leaves out what it has.
     ///
     /// # Errors
     /// The database failed.

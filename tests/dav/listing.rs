@@ -118,3 +118,26 @@ async fn the_way_from_the_root_down() {
     assert_eq!(hrefs("/dav/calendars").await, ["/dav/calendars/", HOME]);
     assert_eq!(hrefs("/principals/users/whoever/").await, ["/principals/users/whoever/"]);
 }
+
+#[tokio::test]
+async fn what_changes_while_a_list_is_read_is_in_it_once() {
+    let server = Server::start().await;
+    server.fill(1_200).await;
+    let body = format!("<D:propfind {NAMESPACES}><D:prop><D:getetag/></D:prop></D:propfind>");
+    let propfind = axum::http::Request::builder().method("PROPFIND").uri(CALENDAR).header("depth", "1");
+    let change = async {
+        server.put_event("uid-3", "was listed before it changed").await;
+        server.put_event("uid-1150", "is listed after it changed").await;
+    };
+    let list = server.ask_slowly(propfind, body, change).await;
+    let export = axum::http::Request::builder().method("GET").uri(CALENDAR);
+    let change = async {
+        server.put_event("uid-5", "was written before it changed").await;
+        server.put_event("uid-1100", "is written after it changed").await;
+    };
+    let file = server.ask_slowly(export, String::new(), change).await;
+    for n in 0..1_200 {
+        assert_eq!(list.matches(&format!("/uid-{n}.ics<")).count(), 1, "uid-{n} in the list");
+        assert_eq!(file.matches(&format!("UID:uid-{n}\r\n")).count(), 1, "uid-{n} in the file");
+    }
+}

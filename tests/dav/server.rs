@@ -104,6 +104,21 @@ impl Server {
         }
     }
 
+    /// Asks as ada and reads the beginning of the answer, lets something happen, then reads the rest.
+    pub async fn ask_slowly(
+        &self,
+        request: axum::http::request::Builder,
+        body: String,
+        meanwhile: impl Future,
+    ) -> String {
+        let request = request.header("authorization", self.authorization("ada")).body(Body::from(body));
+        let mut answer = dav::handle(&self.dav, request.expect("a request")).await.into_body();
+        let first = answer.frame().await.expect("a beginning").expect("no error").into_data().expect("data");
+        meanwhile.await;
+        let rest = answer.collect().await.expect("the rest").to_bytes();
+        String::from_utf8([first, rest].concat()).expect("text")
+    }
+
     /// PROPFIND of these properties (their XML) with a depth.
     pub async fn propfind(&self, who: &str, path: &str, depth: &str, props: &str) -> Reply {
         let body = format!("<D:propfind {NAMESPACES}><D:prop>{props}</D:prop></D:propfind>");
