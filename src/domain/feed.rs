@@ -101,6 +101,9 @@ pub struct FeedFilters {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FeedSettings {
+    /// The name its subscribers see. Without one they see that of its one calendar or of its owner, or none where they
+    /// see busy times only; what the owner calls the feed is never told.
+    pub name: Option<String>,
     /// Its form.
     pub kind: FeedKind,
     /// Ids of the calendars it shows; empty: all of its owner's.

@@ -38,17 +38,18 @@ pub(super) fn head(plan: &Plan) -> Vec<u8> {
 /// The end of the calendar.
 pub(super) const TAIL: &[u8] = b"END:VCALENDAR\r\n";
 
-/// What its owner called the feed; else, unless it tells only busy times, the name of its one calendar.
+/// The name that was chosen for subscribers; else, unless they see busy times only, that of the one calendar or of the
+/// owner.
 fn name(plan: &Plan) -> String {
-    let label = plan.grant.feed.label.trim();
+    let settings = &plan.grant.feed.settings;
     let own = match plan.calendars.as_slice() {
-        [(_, calendar)] if plan.grant.feed.settings.privacy != FeedPrivacy::BusyOnly => {
-            calendar.settings.display_name.as_deref().map(str::trim)
-        }
-        _ => None,
+        _ if settings.privacy == FeedPrivacy::BusyOnly => None,
+        [(_, calendar)] => calendar.settings.display_name.as_deref(),
+        _ => plan.grant.owner.display_name.as_deref(),
     };
-    let name = Some(label).filter(|label| !label.is_empty()).or(own).filter(|name| !name.is_empty());
-    text::clean(name.unwrap_or(NAME)).chars().take(NAME_CHARS_MAX).collect()
+    let names = [settings.name.as_deref(), own, Some(NAME)];
+    let name = names.into_iter().flatten().map(str::trim).find(|name| !name.is_empty()).unwrap_or(NAME);
+    text::clean(name).chars().take(NAME_CHARS_MAX).collect()
 }
 
 /// The color of its one calendar, for those who know the names of CSS and for those who know numbers.

@@ -11,6 +11,7 @@
 //! | `walk` | the feed's objects, page by page, as bytes |
 //! | `head`, `color` | the properties of the calendar itself |
 //! | `render` | one object as the feed tells it |
+//! | `lawful` | lines as every reader takes them |
 //! | `zones` | the VTIMEZONEs a feed needs |
 //! | `free_busy` | a feed that is one VFREEBUSY |
 //! | `coding`, `kept` | gzip and brotli; bodies kept for the next subscriber |
@@ -23,6 +24,7 @@ mod fetches;
 mod free_busy;
 mod head;
 mod kept;
+mod lawful;
 mod plan;
 mod render;
 mod walk;

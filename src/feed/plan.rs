@@ -102,7 +102,7 @@ fn version(grant: &FeedGrant, calendars: &[(Access, Calendar)], epoch: &str, mid
     for part in [env!("CARGO_PKG_VERSION"), &RENDERING.to_string(), tzdata_version(), epoch, feed.id.as_str()] {
         add(part);
     }
-    add(&feed.label);
+    add(grant.owner.display_name.as_deref().unwrap_or_default());
     add(&serde_json::to_string(&feed.settings).unwrap_or_default());
     add(&feed.changed.ms().to_string());
     add(grant.owner.settings.timezone.as_deref().unwrap_or_default());

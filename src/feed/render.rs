@@ -1,7 +1,9 @@
 //! One object as the feed tells it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::lawful::{Place, is_lawful_alarm, lawful};
 use super::zones::{Naming, ZoneBook};
 use crate::domain::appointment::instant_utc;
 use crate::domain::feed::{FeedPrivacy, FeedSettings};
@@ -11,6 +13,7 @@ use crate::domain::privacy::{BusyTime, Retitle, Telling, Told, busy_times, title
 use crate::domain::recurrence::{Series, Window};
 use crate::domain::time::Instant;
 use crate::domain::timerange::overlapping;
+use crate::ics::tree::Item;
 use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Property, When};
 use crate::store::{Selected, SharedUids};
@@ -192,7 +195,8 @@ impl Renderer {
                 names.insert(tzid, name);
             }
             let zone = |tzid: &str| names.get(tzid.trim()).cloned().flatten();
-            let to = Retitle { uid: &uid, changed: selected.changed, zone: &zone, without: &without };
+            let changed = selected.changed;
+            let to = Retitle { uid: &uid, changed, zones: &zones, zone: &zone, without: &without };
             write(&titled(component, &to), out);
         }
     }
@@ -211,26 +215,13 @@ impl Renderer {
         let uid = (!kept).then(|| Property::text("UID", &self.uid(calendar, object.uid(), None)));
         let without = withheld(object, told);
         for component in told_whole(object, told) {
-            let added = self.added(component, selected, &without);
-            let mut lines: Vec<(&Property, Option<Property>)> = Vec::new();
-            let mut once = Once::in_a(component);
-            let mut depth = 0_usize;
-            for line in component.lines() {
-                depth += usize::from(line.is("BEGIN"));
-                if depth == 1 && once.is_repeated(line) {
-                    continue;
-                }
-                let rewritten = match &uid {
-                    Some(uid) if depth == 1 && line.is("UID") => Some(uid.clone()),
-                    _ => self.zoned(line, &zones, out),
-                };
-                depth -= usize::from(line.is("END"));
-                lines.push((line, rewritten));
-            }
-            let added: Vec<Property> =
-                added.into_iter().map(|line| self.zoned(&line, &zones, out).unwrap_or(line)).collect();
-            for (at, (line, rewritten)) in lines.iter().enumerate() {
-                out.extend_from_slice(&rewritten.as_ref().map_or_else(|| line.lawful(), Property::lawful));
+            let start = component.property("DTSTART").and_then(|p| When::of(p).ok());
+            let mut lines = Vec::new();
+            let place = Place { component, start: start.as_ref(), zones: &zones };
+            self.lines(&place, uid.as_ref(), out, &mut lines);
+            let added = self.added(&place, selected, &without, out);
+            for (at, line) in lines.iter().enumerate() {
+                out.extend_from_slice(&line.lawful());
                 if at == 0 {
                     added.iter().for_each(|line| out.extend_from_slice(&line.lawful()));
                 }
@@ -238,14 +229,43 @@ impl Renderer {
         }
     }
 
+    /// Gathers the lines of a component and of those in it as they are published; zones that are needed for them go to
+    /// `out`. Calls itself once for each level, of which a parsed document has few.
+    fn lines<'a>(
+        &mut self,
+        place: &Place<'a>,
+        uid: Option<&Property>,
+        out: &mut Vec<u8>,
+        lines: &mut Vec<Cow<'a, Property>>,
+    ) {
+        let mut once = Once::in_a(place.component);
+        lines.push(Cow::Borrowed(place.component.begin()));
+        for item in place.component.items() {
+            match (item, uid) {
+                (Item::Property(line), Some(uid)) if line.is("UID") => lines.push(Cow::Owned(uid.clone())),
+                (Item::Property(line), _) => {
+                    let Some(line) = lawful(line, place).filter(|line| !once.is_repeated(line)) else { continue };
+                    let zoned = self.zoned(&line, place.zones, out);
+                    lines.push(zoned.map_or(line, Cow::Owned));
+                }
+                (Item::Component(inner), _) if inner.is("VALARM") && !is_lawful_alarm(inner) => {}
+                (Item::Component(inner), _) => self.lines(&Place { component: inner, ..*place }, None, out, lines),
+                (Item::Other(_), _) => {}
+            }
+        }
+        lines.push(Cow::Borrowed(place.component.end()));
+    }
+
     /// What RFC 5545 demands of a component and it does not have, and instances that are told apart from it.
-    fn added(&self, component: &Component, selected: &Selected, without: &[When]) -> Vec<Property> {
+    fn added(&mut self, place: &Place<'_>, selected: &Selected, without: &[When], out: &mut Vec<u8>) -> Vec<Property> {
         let mut added = Vec::new();
-        if component.property("DTSTAMP").is_none() {
+        if !place.component.properties_named("DTSTAMP").any(|line| lawful(line, place).is_some()) {
             added.push(instant_utc(selected.changed).to_property("DTSTAMP"));
         }
-        if component.property("RECURRENCE-ID").is_none() {
-            added.extend(without.iter().map(|when| when.to_property("EXDATE")));
+        if place.component.property("RECURRENCE-ID").is_none() {
+            for line in without.iter().map(|when| when.to_property("EXDATE")) {
+                added.push(self.zoned(&line, place.zones, out).unwrap_or(line));
+            }
         }
         added
     }
@@ -279,14 +299,20 @@ pub(super) fn keyed_uid(keyed: &Keyed, text: &str) -> String {
 struct Once {
     seen: [bool; ONCE.len() + ONCE_BUT_IN_JOURNALS.len()],
     in_journal: bool,
+    /// RFC 5545 and its followers let other components repeat other things.
+    applies: bool,
 }
 
 impl Once {
     fn in_a(component: &Component) -> Once {
-        Once { seen: Default::default(), in_journal: component.is("VJOURNAL") }
+        let applies = ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"].iter().any(|name| component.is(name));
+        Once { seen: Default::default(), in_journal: component.is("VJOURNAL"), applies }
     }
 
     fn is_repeated(&mut self, line: &Property) -> bool {
+        if !self.applies {
+            return false;
+        }
         let others = ONCE_BUT_IN_JOURNALS.iter().filter(|_| !self.in_journal);
         let named = ONCE.iter().chain(others).zip(&mut self.seen).find(|(name, _)| line.is(name));
         named.is_some_and(|(_, seen)| std::mem::replace(seen, true))

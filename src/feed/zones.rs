@@ -7,9 +7,10 @@ use bytes::Bytes;
 use jiff::tz::Offset;
 use sha2::{Digest, Sha256};
 
+use super::lawful::{Place, lawful};
 use crate::domain::privacy::plain_zone;
 use crate::ics::zone::{Zone, Zones, vtimezone};
-use crate::ics::{Component, Document, Property, value};
+use crate::ics::{Component, Document, Property, When, value};
 
 /// Digits that tell a zone's definition from others of the same name.
 const MARK_DIGITS: usize = 8;
@@ -54,23 +55,23 @@ impl ZoneBook {
             zone @ (Zone::Iana(_) | Zone::Utc) => {
                 let iana = zone.iana_name()?;
                 let from_year = self.from_year;
-                self.named(tzid, iana, iana, out, |name| iana_zone(iana, from_year, name))
+                self.named((tzid, iana, iana), zones, out, |name| iana_zone(iana, from_year, name))
             }
             Zone::Fixed(offset) => {
                 let utc = format!("UTC{}", value::utc_offset_value(offset.seconds()));
-                self.named(tzid, &utc, &utc, out, |name| Some(fixed_zone(offset, name)))
+                self.named((tzid, &utc, &utc), zones, out, |name| Some(fixed_zone(offset, name)))
             }
             Zone::Custom(_) => {
                 let definition = zones.definition(tzid)?;
                 match self.naming {
                     Naming::AsWritten => {
                         let mark = mark(definition);
-                        self.named(tzid, &mark, tzid, out, |name| Some(own_zone(definition, name)))
+                        self.named((tzid, &mark, tzid), zones, out, |name| Some(own_zone(definition, name)))
                     }
                     Naming::Plain => {
                         let mark = mark(&plain_zone(definition, ""));
                         let plain = format!("Zone-{mark}");
-                        self.named(tzid, &mark, &plain, out, |name| Some(plain_zone(definition, name)))
+                        self.named((tzid, &mark, &plain), zones, out, |name| Some(plain_zone(definition, name)))
                     }
                 }
             }
@@ -78,11 +79,11 @@ impl ZoneBook {
         }
     }
 
+    /// The name for `tzid` where it means `zone`; `plain` is what to call it where nothing written may be shown.
     fn named(
         &mut self,
-        tzid: &str,
-        zone: &str,
-        plain: &str,
+        (tzid, zone, plain): (&str, &str, &str),
+        zones: &Zones<'_>,
         out: &mut Vec<u8>,
         define: impl FnOnce(&str) -> Option<Component>,
     ) -> Option<String> {
@@ -100,7 +101,8 @@ impl ZoneBook {
             wanted.to_owned()
         };
         let definition = define(&name)?;
-        for line in definition.lines() {
+        let place = Place { component: &definition, start: None, zones };
+        for line in definition.lines().into_iter().filter_map(|line| lawful(line, &place)) {
             out.extend_from_slice(&line.lawful());
         }
         self.taken.insert(name.to_lowercase());
@@ -131,6 +133,11 @@ fn fixed_zone(offset: Offset, name: &str) -> Component {
 }
 
 fn own_zone(definition: &Component, name: &str) -> Component {
+    // RFC 5545 has onsets be times, and some readers give up on days.
+    let starts = definition.components().filter_map(|observance| observance.property("DTSTART"));
+    if starts.filter_map(|start| When::of(start).ok()).any(|start| start.is_date()) {
+        return plain_zone(definition, name);
+    }
     let mut zone = definition.clone();
     if zone.text("TZID").as_deref() != Some(name) {
         zone.set(Property::text("TZID", name));

@@ -204,15 +204,25 @@ impl<'a> Param<'a> {
         self.written.split_once('=').map_or("", |(_, value)| value)
     }
 
-    /// Its values: split at commas outside of quotes, unquoted, RFC 6868 decoded. At least one, perhaps empty.
-    pub fn values(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+    /// Whether there is a `=`, and so a value, be it empty.
+    pub fn has_value(&self) -> bool {
+        self.written.contains('=')
+    }
+
+    /// Its values as written, with quotes and still encoded: split at commas outside of quotes.
+    pub fn written_values(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut rest = Some(self.written_value());
         std::iter::from_fn(move || {
             let value = rest?;
             let end = scan(value, 0, |c| c == ',');
             rest = value.get(end + 1..);
-            Some(decode_value(&value[..end]))
+            Some(&value[..end])
         })
+    }
+
+    /// Its values: split at commas outside of quotes, unquoted, RFC 6868 decoded. At least one, perhaps empty.
+    pub fn values(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+        self.written_values().map(decode_value)
     }
 }
 

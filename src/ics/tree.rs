@@ -169,6 +169,16 @@ impl Component {
         self.begin.line()
     }
 
+    /// The line it begins with.
+    pub fn begin(&self) -> &Property {
+        &self.begin
+    }
+
+    /// The line it ends with.
+    pub fn end(&self) -> &Property {
+        &self.end
+    }
+
     /// Everything in it, in order.
     pub fn items(&self) -> &[Item] {
         &self.items

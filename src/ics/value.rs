@@ -106,6 +106,21 @@ impl When {
         }
     }
 
+    /// An end in the kind that its start is of, as RFC 5545 3.8.2.2 asks; `None` where it is of that kind already, or of
+    /// one that goes with it.
+    pub fn in_kind_of(&self, start: &Self) -> Option<Self> {
+        match (start, self) {
+            (Self::Date(_), Self::Date(_)) => None,
+            (Self::Date(_), _) => Some(Self::Date(self.local().date())),
+            (Self::Utc(_), Self::Date(_) | Self::Floating(_)) => Some(Self::Utc(self.local())),
+            (Self::Floating(_), Self::Date(_)) => Some(Self::Floating(self.local())),
+            (Self::Zoned { tzid, .. }, Self::Date(_) | Self::Floating(_)) => {
+                Some(Self::Zoned { local: self.local(), tzid: tzid.clone() })
+            }
+            (Self::Utc(_) | Self::Floating(_) | Self::Zoned { .. }, _) => None,
+        }
+    }
+
     /// As it is written in a value, without parameters.
     pub fn to_value(&self) -> String {
         let local = self.local();
@@ -200,6 +215,19 @@ pub fn utc_offset_value(seconds: i32) -> String {
 pub fn integer(value: &str) -> Result<i64, ValueError> {
     value.trim().parse().map_err(|_| ValueError::Integer(excerpt(value)))
 }
+
+/// The values STATUS may have in a component of that name (RFC 5545 3.8.1.11); none for those that have no STATUS.
+pub fn statuses(component: &str) -> &'static [&'static str] {
+    match component.to_ascii_uppercase().as_str() {
+        "VEVENT" => &["TENTATIVE", "CONFIRMED", "CANCELLED"],
+        "VTODO" => &["NEEDS-ACTION", "COMPLETED", "IN-PROCESS", "CANCELLED"],
+        "VJOURNAL" => &["DRAFT", "FINAL", "CANCELLED"],
+        _ => &[],
+    }
+}
+
+/// The values of TRANSP (RFC 5545 3.8.2.7).
+pub const TRANSPARENCIES: [&str; 2] = ["OPAQUE", "TRANSPARENT"];
 
 /// A CAL-ADDRESS: who is meant by ORGANIZER or ATTENDEE.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -121,7 +121,7 @@ impl House {
 
     /// Adds a feed.
     pub async fn feed(&self, settings: &FeedSettings) -> Link {
-        let new = NewFeed { label: "Ada".into(), settings: settings.clone(), expires_ms: None };
+        let new = NewFeed { label: "TAINT label".into(), settings: settings.clone(), expires_ms: None };
         self.add_feed(&self.ada, &new).await
     }
 

@@ -14,6 +14,7 @@ use crate::house::{HOME, House, event, ics, values};
 use crate::support::stores::START;
 
 const NO_DAY: FeedSettings = FeedSettings {
+    name: None,
     kind: kalends::domain::feed::FeedKind::Calendar,
     calendars: Vec::new(),
     privacy: kalends::domain::feed::FeedPrivacy::Details,
@@ -161,7 +162,8 @@ async fn what_the_feed_is_and_shows_changes_its_tag() {
     };
     let owner = (&house.ada.firm, &house.ada.id);
     let mut tx = house.bench.store.write().await.expect("a transaction");
-    let new = NewFeed { label: "Another name".into(), settings: NO_DAY, expires_ms: None };
+    let new =
+        NewFeed { label: "x".into(), settings: FeedSettings { name: Some("New".into()), ..NO_DAY }, expires_ms: None };
     assert!(tx.set_feed(owner, &link.id, &new).await.expect("set"));
     tx.commit().await.expect("a commit");
     changed(&house, "the name", &mut tags).await;

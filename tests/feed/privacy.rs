@@ -201,17 +201,23 @@ async fn an_instance_that_is_private_is_taken_out_of_its_series() {
 async fn the_name_of_the_calendar_is_not_told_to_those_who_see_busy_times() {
     let house = house(&[("a.ics", &tainted("x", ""))]).await;
     let (_, calendar) = house.calendar("TAINT-calendar").await;
-    let unnamed = |privacy| kalends::store::NewFeed {
-        label: "  ".into(),
-        settings: FeedSettings {
-            calendars: vec![calendar.id.as_str().into()],
+    let one = vec![calendar.id.as_str().to_owned()];
+    for (privacy, name, calendars, expected) in [
+        (FeedPrivacy::BusyOnly, None, &one, "Calendar"),
+        (FeedPrivacy::BusyOnly, None, &vec![], "Calendar"),
+        (FeedPrivacy::BusyOnly, Some(" Ada\nbusy "), &one, "Ada\\nbusy"),
+        (FeedPrivacy::TitlesOnly, None, &one, "TAINT-calendar"),
+        (FeedPrivacy::Details, Some("  "), &one, "TAINT-calendar"),
+        (FeedPrivacy::Details, None, &vec![], "Calendar"),
+    ] {
+        let settings = FeedSettings {
+            name: name.map(str::to_owned),
+            calendars: calendars.clone(),
             ..settings(privacy, PrivateAppointments::Mask)
-        },
-        expires_ms: None,
-    };
-    for (privacy, name) in [(FeedPrivacy::BusyOnly, "Calendar"), (FeedPrivacy::TitlesOnly, "TAINT-calendar")] {
-        let link = house.add_feed(&house.ada, &unnamed(privacy)).await;
-        let text = house.get(&link).await.text();
-        assert_eq!((values(&text, "NAME"), values(&text, "X-WR-CALNAME")), (vec![name.into()], vec![name.into()]));
+        };
+        let text = house.shown(&settings).await;
+        for property in ["NAME", "X-WR-CALNAME"] {
+            assert_eq!(values(&text, property)[0], expected, "{privacy:?} {name:?}");
+        }
     }
 }

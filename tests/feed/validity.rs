@@ -74,7 +74,8 @@ async fn details_keep_the_lines_that_are_lawful() {
         X-ZONED;TZID=Asia/Tokyo:x\nEND:VEVENT\nEND:VCALENDAR\n";
     house.put("work", "a.ics", object).await;
     let shown = all(FeedPrivacy::Details);
-    let shown = FeedSettings { calendars: vec![calendar.id.as_str().into()], ..shown };
+    let name = Some("Work, mostly".into());
+    let shown = FeedSettings { name, calendars: vec![calendar.id.as_str().into()], ..shown };
     let text = house.shown(&shown).await;
     check(text.as_bytes());
     insta::assert_snapshot!(text.replace("\r\n", "\n").replace('\t', "<TAB>"));
@@ -162,10 +163,6 @@ async fn what_every_producer_writes_is_published_for_every_reader() {
         for window in [FeedWindow::All, FeedWindow::default()] {
             let text = house.shown(&FeedSettings { window, ..all(privacy) }).await;
             check(text.as_bytes());
-            if let Ok(folder) = std::env::var("KALENDS_KEEP_FEEDS") {
-                let window = if window == FeedWindow::All { "all" } else { "window" };
-                fs::write(format!("{folder}/{}-{window}.ics", privacy.as_str()), &text).expect("written");
-            }
             match privacy {
                 FeedPrivacy::Details if window == FeedWindow::All => {
                     let components = text.matches("\r\nBEGIN:VEVENT\r\n").count();

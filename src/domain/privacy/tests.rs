@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::domain::recurrence::Window;
 use crate::domain::time::Instant;
+use crate::ics::zone::Zones;
 use crate::ics::{Component, When};
 
 const MASK: PrivateAppointments = PrivateAppointments::Mask;
@@ -176,6 +177,7 @@ fn a_title_is_shown_with_its_times() {
     let to = Retitle {
         uid: "hash",
         changed: instant("2026-01-01T12:00:00Z"),
+        zones: &Zones::of(object.document().calendar().expect("one")),
         zone: &|tzid| (tzid == "Mine").then(|| "Zone-1".to_owned()),
         without: &[When::parse("20260108T100000", Some("Other")).expect("a time")],
     };
@@ -206,7 +208,9 @@ fn an_override_keeps_which_instance_it_is() {
         "RECURRENCE-ID;RANGE=thisandfuture;VALUE=DATE:20260105\nDTSTART;VALUE=DATE:20260106\nDTEND;VALUE=DATE:20260107\n\
          SUMMARY:x\nSTATUS:cancelled",
     ]);
-    let to = Retitle { uid: "h", changed: instant("2026-01-01T12:00:00Z"), zone: &|_| None, without: &[] };
+    let zones = Zones::of(object.document().calendar().expect("one"));
+    let changed = instant("2026-01-01T12:00:00Z");
+    let to = Retitle { uid: "h", changed, zones: &zones, zone: &|_| None, without: &[] };
     assert_eq!(
         lines(&titled(object.components().next().expect("one"), &to))[1..7],
         [

@@ -2,7 +2,9 @@
 
 use super::zone::rules;
 use crate::domain::appointment::instant_utc;
+use crate::domain::recurrence::lawful_rule;
 use crate::domain::time::Instant;
+use crate::ics::zone::Zones;
 use crate::ics::{Component, Duration, Period, PeriodEnd, Property, When, value};
 
 /// What a title's component takes from outside.
@@ -11,22 +13,19 @@ pub struct Retitle<'a> {
     pub uid: &'a str,
     /// DTSTAMP where the component has none.
     pub changed: Instant,
+    /// The zones of the object.
+    pub zones: &'a Zones<'a>,
     /// The name to show for a zone the object names; `None`: nobody knows the zone, its times float.
     pub zone: &'a dyn Fn(&str) -> Option<String>,
     /// Instances of a series that are not to be shown with it, as RECURRENCE-ID names them.
     pub without: &'a [When],
 }
 
-/// States that an event, a task or a journal entry may be in (RFC 5545 3.8.1.11).
-const STATES: [&str; 8] =
-    ["TENTATIVE", "CONFIRMED", "CANCELLED", "NEEDS-ACTION", "COMPLETED", "IN-PROCESS", "DRAFT", "FINAL"];
-/// Whether something takes time (RFC 5545 3.8.2.7).
-const TRANSPARENCIES: [&str; 2] = ["OPAQUE", "TRANSPARENT"];
-
 /// When something is and what it is called: start, end, recurrence, title, and whether it takes place at all.
 #[must_use]
 pub fn titled(component: &Component, to: &Retitle<'_>) -> Component {
-    let mut shown = Component::new(kind(component));
+    let kind = kind(component);
+    let mut shown = Component::new(kind);
     shown.push(Property::text("UID", to.uid));
     shown.push(stamp(component).unwrap_or_else(|| instant_utc(to.changed)).to_property("DTSTAMP"));
     if let Some(sequence) = component.property("SEQUENCE").and_then(|p| value::integer(p.value()).ok()) {
@@ -39,24 +38,30 @@ pub fn titled(component: &Component, to: &Retitle<'_>) -> Component {
         let later = property.param("RANGE").is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE"));
         shown.push(if later { id.with_param("RANGE", "THISANDFUTURE") } else { id });
     }
+    let start = component.property("DTSTART").and_then(|p| When::of(p).ok());
     for name in ["DTSTART", "DTEND", "DUE"] {
         if let Some(when) = component.property(name).and_then(|p| When::of(p).ok()) {
-            shown.push(placed(&when, to).to_property(name));
+            let alike = start.as_ref().and_then(|start| when.in_kind_of(start)).unwrap_or(when);
+            shown.push(placed(&alike, to).to_property(name));
         }
     }
     if let Some(duration) = component.property("DURATION").and_then(|p| Duration::parse(p.value()).ok()) {
         shown.push(Property::new("DURATION", &duration.to_value()));
     }
-    for rule in rules(component) {
-        shown.push(rule);
+    for (name, rule) in rules(component) {
+        let rule = match &start {
+            Some(start) => lawful_rule(rule, start, &to.zones.of_value(start)),
+            None => rule,
+        };
+        shown.push(Property::new(name, &rule.to_string()));
     }
     for property in dates(component, to) {
         shown.push(property);
     }
-    if let Some(title) = component.text("SUMMARY") {
+    if let Some(title) = component.text("SUMMARY").filter(|title| !title.is_empty()) {
         shown.push(Property::text("SUMMARY", &title));
     }
-    for (name, words) in [("STATUS", &STATES[..]), ("TRANSP", &TRANSPARENCIES[..])] {
+    for (name, words) in [("STATUS", value::statuses(kind)), ("TRANSP", &value::TRANSPARENCIES[..])] {
         let given = component.property(name).map(|p| p.value().trim());
         if let Some(word) = words.iter().find(|word| given.is_some_and(|g| g.eq_ignore_ascii_case(word))) {
             shown.push(Property::new(name, word));
@@ -91,7 +96,8 @@ fn dates(component: &Component, to: &Retitle<'_>) -> Vec<Property> {
     for property in component.properties_named("RDATE") {
         if property.value().contains('/') {
             let periods = Period::list_of(property).unwrap_or_default();
-            lines.extend(periods.iter().map(|period| period_line(period, to)));
+            let timed = periods.iter().filter(|period| !period.start.is_date());
+            lines.extend(timed.map(|period| period_line(period, to)));
         } else {
             let dates = When::list_of(property).unwrap_or_default();
             lines.extend(dates.iter().map(|when| placed(when, to).to_property("RDATE")));

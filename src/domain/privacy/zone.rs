@@ -26,8 +26,8 @@ fn plain_observance(observance: &Component) -> Option<Component> {
     for (name, seconds) in [("TZOFFSETFROM", offset("TZOFFSETFROM").unwrap_or(to)), ("TZOFFSETTO", to)] {
         plain.push(Property::new(name, &value::utc_offset_value(seconds)));
     }
-    for rule in rules(observance) {
-        plain.push(rule);
+    for (name, rule) in rules(observance) {
+        plain.push(Property::new(name, &rule.to_string()));
     }
     for date in observance.properties_named("RDATE").flat_map(|p| When::list_of(p).unwrap_or_default()) {
         let date = match date {
@@ -39,12 +39,8 @@ fn plain_observance(observance: &Component) -> Option<Component> {
     Some(plain)
 }
 
-/// The recurrence rules that can be read, written anew.
-pub(super) fn rules(component: &Component) -> Vec<Property> {
-    let mut lines = Vec::new();
-    for name in ["RRULE", "EXRULE"] {
-        let rules = component.properties_named(name).filter_map(|p| Rule::parse(p.value()).ok());
-        lines.extend(rules.map(|rule| Property::new(name, &rule.to_string())));
-    }
-    lines
+/// The recurrence rules that can be read, with the names of their properties.
+pub(super) fn rules(component: &Component) -> Vec<(&'static str, Rule)> {
+    let named = |name| component.properties_named(name).filter_map(move |p| Some((name, Rule::parse(p.value()).ok()?)));
+    named("RRULE").chain(named("EXRULE")).collect()
 }

@@ -11,6 +11,7 @@
 //! | `times` | when a component starts and how long it lasts |
 //! | `expand` | the instances of a series inside a window |
 //! | `busy` | the time they take |
+//! | `lawful` | a rule as strict readers want it |
 //! | `span` | from the first start to the last end, for an index |
 //!
 //! What it decides where RFC 5545 leaves room: DTSTART is always the first instance and counts towards COUNT; an override
@@ -19,6 +20,7 @@
 
 mod busy;
 mod expand;
+mod lawful;
 mod series;
 mod span;
 mod times;
@@ -32,6 +34,7 @@ use crate::ics::{Component, When};
 
 pub(super) use busy::bounds;
 pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_kind, busy_where, merge};
+pub use lawful::lawful_rule;
 pub use series::Series;
 pub use span::span;
 
