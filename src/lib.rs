@@ -14,6 +14,8 @@ pub mod auth;
 
 pub mod dav;
 pub mod feed;
+
+pub mod api;
 pub mod web;
 
 pub mod config;

@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::App;
 use super::visit::{Doorstep, greet};
 use crate::dav::Dav;
-use crate::{dav, feed, telemetry, web};
+use crate::{api, dav, feed, telemetry, web};
 
 /// The whole server as one service.
 pub fn router(app: &App) -> Router {
@@ -26,6 +26,7 @@ pub fn router(app: &App) -> Router {
     let faces = Router::new()
         .merge(ops)
         .merge(feed::router(app.gate.clone()))
+        .merge(api::router(app.gate.clone()))
         .merge(web::router(app.gate.clone()))
         .fallback(nothing);
     let caldav = Arc::new(Dav::new(app.gate.clone()));

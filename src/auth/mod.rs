@@ -12,6 +12,6 @@ mod visit;
 pub use gate::{AuthError, Gate};
 pub use password::{PasswordError, hash_password, verify_password};
 pub use secrets::{Purpose, looks_like_app_password};
-pub use session::{SESSION_SECONDS, SessionCookie};
+pub use session::{SESSION_COOKIE, SESSION_SECONDS, SessionCookie};
 pub use throttle::Throttle;
 pub use visit::Visit;

@@ -13,6 +13,7 @@
 
 pub mod access;
 pub mod appointment;
+pub mod availability;
 pub mod calendar;
 pub mod change;
 pub mod feed;

@@ -16,8 +16,14 @@ pub struct Remembered {
     pub request_hash: Vec<u8>,
     /// Its status code.
     pub status: u16,
-    /// Its JSON body.
+    /// The answer, in whatever form it was handed in.
     pub answer: String,
+}
+
+/// Where an answer is sealed, since the secret of a new app password or feed is in it. `row` names caller and key.
+#[must_use]
+pub fn answer_place(row: &str) -> crate::crypto::Place<'_> {
+    crate::crypto::Place { table: "idempotency", row, column: "answer" }
 }
 
 impl ReadTx {

@@ -45,7 +45,7 @@ pub use credentials::{ApiToken, AppPassword, is_touch_due};
 pub use doctor::{Finding, Report};
 pub use door::{PutError, PutOutcome, Writing};
 pub use feeds::{Feed, FeedGrant, NewFeed, secret_place};
-pub use idempotency::Remembered;
+pub use idempotency::{Remembered, answer_place};
 pub use objects::{Candidate, Changes, Entry, ObjectHead, StoredObject};
 pub use open::{Database, OpenError};
 pub use properties::{PropertyKey, StoredProperty};

@@ -11,12 +11,16 @@
 //! | `people` | attendees and the organizer |
 //! | `reminder` | VALARMs that remind |
 //! | `read` | a component to a record |
+//! | `create` | a new object for a record |
 //! | `apply` | a changed record back into its component |
+//! | `instance` | one instance of a series: found, changed, left out |
 //! | `series` | what follows when a series begins at another time |
 //! | `zones` | how an object spells the zones that a record names |
 
 mod apply;
+mod create;
 mod facts;
+mod instance;
 mod people;
 mod read;
 mod reminder;
@@ -27,7 +31,9 @@ mod zones;
 mod tests;
 
 pub use apply::{apply, instant_utc};
+pub use create::create;
 pub use facts::{FACT_CHARS_MAX, Facts};
+pub use instance::{Occurrence, apply_instance, cancel_instance};
 pub use people::{Attendee, AttendeeRole, AttendeeStatus, Organizer};
 pub use reminder::{Action, Reminder, ReminderTime};
 

@@ -88,8 +88,13 @@ impl Reminder {
         }
     }
 
-    /// A new VALARM. The UID (RFC 9074) tells a snoozed reminder from its neighbours.
-    fn to_component(&self, uid: &str, title: &str) -> Component {
+    /// The UID of its VALARM (RFC 9074), which tells a snoozed reminder from its neighbours.
+    pub(super) fn uid(&self, event: &str) -> String {
+        format!("{event}-{}-{}", self.action.as_ics().to_ascii_lowercase(), self.trigger().value())
+    }
+
+    /// A new VALARM.
+    pub(super) fn to_component(&self, uid: &str, title: &str) -> Component {
         let mut alarm = Component::new("VALARM");
         alarm.push(Property::text("UID", uid));
         alarm.push(Property::new("ACTION", self.action.as_ics()));
@@ -125,8 +130,6 @@ pub(super) fn put(component: &mut Component, reminders: &[Reminder], uid: &str, 
         }
     });
     for reminder in wanted.into_iter().flatten() {
-        let trigger = reminder.trigger();
-        let own = format!("{uid}-{}-{}", reminder.action.as_ics().to_ascii_lowercase(), trigger.value());
-        component.push_component(reminder.to_component(&own, title));
+        component.push_component(reminder.to_component(&reminder.uid(uid), title));
     }
 }

@@ -1,0 +1,108 @@
+//! The JSON API: what the platform that owns the appointments, scripts and the web pages speak.
+//!
+//! Job: JSON in and out of the store's own questions and its one write door. Neighbours: `auth` says who asks, `domain`
+//! what an appointment is, `store` keeps it. It must never write SQL or iCalendar lines itself, and never know the
+//! other faces.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `problem` | errors as RFC 9457, each with a stable code |
+//! | `extract` | caller, body, query, id and demands, refused before a handler runs |
+//! | `answer` | answers that an `Idempotency-Key` can call for again |
+//! | `page`, `times` | pages with totals; times in JSON |
+//! | `openapi`, `docs` | the document generated from the handlers, and a page to read it |
+//! | `appointments`, `availability`, `calendars`, `feeds` | what their names say |
+//! | `credentials`, `profile` | app passwords and API tokens; the profile that sets up an Apple device |
+//! | `me`, `export` | the caller's own account, and everything in it |
+//!
+//! Conventions: unknown fields and parameters are errors that name them; what belongs to another user or firm answers
+//! like what does not exist; a POST that creates may carry an `Idempotency-Key`; what can be changed has an `ETag` and
+//! honours `If-Match`.
+
+mod answer;
+mod appointments;
+mod availability;
+mod calendars;
+mod credentials;
+mod docs;
+mod export;
+mod extract;
+mod feeds;
+mod me;
+mod openapi;
+mod page;
+mod problem;
+mod profile;
+mod times;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::routing::{any, get};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use problem::{Code, Problem};
+
+use crate::auth::Gate;
+
+/// Every operation, with its documentation. The order here is the order in the document.
+fn operations() -> OpenApiRouter<Gate> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(appointments::list, appointments::create))
+        .routes(routes!(appointments::deleted))
+        .routes(routes!(appointments::read, appointments::change, appointments::delete))
+        .routes(routes!(appointments::history))
+        .routes(routes!(appointments::version))
+        .routes(routes!(appointments::restore))
+        .routes(routes!(availability::availability))
+        .routes(routes!(calendars::list, calendars::create))
+        .routes(routes!(calendars::read, calendars::change, calendars::delete))
+        .routes(routes!(feeds::list, feeds::create))
+        .routes(routes!(feeds::read, feeds::change, feeds::delete))
+        .routes(routes!(feeds::rotate))
+        .routes(routes!(feeds::qr))
+        .routes(routes!(credentials::app_passwords, credentials::create_app_password))
+        .routes(routes!(credentials::revoke_app_password))
+        .routes(routes!(credentials::tokens, credentials::create_token))
+        .routes(routes!(credentials::revoke_token))
+        .routes(routes!(me::read, me::change))
+        .routes(routes!(export::export))
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    openapi::finished(operations().to_openapi())
+}
+
+/// The page may load its style and nothing else; JSON that a browser is made to show may do nothing.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Everything under `/api` but the feeds, which are not JSON. The listener's layers put a [`crate::auth::Visit`] into
+/// every request before it comes here.
+pub fn router(gate: Gate) -> Router {
+    let (operations, _) = operations().split_for_parts();
+    let document = document();
+    let page = docs::page(&document);
+    let json = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let text = |kind: &'static str, text: String| {
+        get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], text.clone())))
+    };
+    operations
+        .route("/api/openapi.json", text("application/json", json))
+        .route("/api/docs", text("text/html; charset=utf-8", page))
+        .route("/api/docs.css", text("text/css; charset=utf-8", docs::STYLE.to_owned()))
+        .route("/api/{*rest}", any(|| std::future::ready(Problem::not_found())))
+        .method_not_allowed_fallback(|| {
+            std::future::ready(Problem::new(Code::MethodNotAllowed, "the Allow header names the methods of this path"))
+        })
+        .layer(header_layer(header::CACHE_CONTROL, "no-store"))
+        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .with_state(gate)
+}

@@ -1,0 +1,156 @@
+//! One instance of a series: found by its RECURRENCE-ID, changed by an override, left out by an EXDATE.
+
+use bytes::Bytes;
+
+use super::apply::{Weight, change, stamp};
+use super::{Appointment, zones};
+use crate::domain::object::CalendarObject;
+use crate::domain::recurrence::{Instance, Series, Window};
+use crate::domain::time::{DAY_MS, Instant};
+use crate::ics::zone::{Zone, Zones};
+use crate::ics::{Component, When};
+
+/// How far around its RECURRENCE-ID an instance is looked for: a day on either side covers every zone.
+const AROUND_MS: i64 = 2 * DAY_MS;
+
+/// One instance of a series, as it stands.
+#[derive(Clone, Debug)]
+pub struct Occurrence<'a> {
+    /// Which one, in the form of the master's start.
+    pub id: When,
+    /// What describes it: the master, or the override that replaces it.
+    pub component: &'a Component,
+    /// What it says, at its own times and without rules.
+    pub record: Appointment,
+    /// The override's place among the object's components.
+    overridden_at: Option<usize>,
+}
+
+impl<'a> Occurrence<'a> {
+    /// The instance that an expansion gave. `None` for an object without recurrence.
+    #[must_use]
+    pub fn of(instance: &Instance<'a>, zones: &Zones<'_>) -> Option<Occurrence<'a>> {
+        let id = zones::named(instance.recurrence_id_value()?, zones);
+        let record = Occurrence::record(instance, zones)?;
+        // An override of all the future also describes later instances, which it does not replace by name.
+        let own = instance.component.property("RECURRENCE-ID").and_then(|p| When::of(p).ok());
+        let is_replaced = own.is_some_and(|own| own.local() == id.local());
+        Some(Occurrence {
+            id,
+            component: instance.component,
+            record,
+            overridden_at: is_replaced.then_some(instance.index),
+        })
+    }
+
+    /// What an instance says, whether of a series or not.
+    #[must_use]
+    pub fn record(instance: &Instance<'_>, zones: &Zones<'_>) -> Option<Appointment> {
+        let mut record = Appointment::of_component(instance.component, zones)?;
+        if instance.recurrence_id.is_some() {
+            record.recurrence = super::Recurrence::default();
+            record.start = zones::named(instance.start_value()?, zones);
+            let end = zones::named(instance.end_value()?, zones);
+            // An end in a zone of its own keeps it where the instance is the component itself.
+            let is_own =
+                Appointment::of_component(instance.component, zones).is_some_and(|own| own.start == record.start);
+            if !is_own {
+                record.end = end;
+            }
+        }
+        Some(record)
+    }
+
+    /// The instance of a series that begins, or began before it was moved, at `id`.
+    #[must_use]
+    pub fn find(object: &'a CalendarObject, id: Instant, reader: &Zone) -> Option<Occurrence<'a>> {
+        let zones = Zones::of(object.document().calendar()?);
+        let series = Series::of(object);
+        if !series.is_recurring() {
+            return None;
+        }
+        let is_it = |instance: &Instance<'_>| instance.recurrence_id.is_some_and(|r| r.at == id);
+        let near = Window { from: id.plus_ms(-AROUND_MS), to: id.plus_ms(AROUND_MS) };
+        let found = series.expand(near, reader).instances.into_iter().find(is_it);
+        // One that was moved lies somewhere else; it is an override, of which there are few.
+        let found = found.or_else(|| {
+            let moved = |index: usize| {
+                let component = object.components().nth(index)?;
+                let start = When::of(component.property("DTSTART")?).ok()?;
+                let at = Instant::from(zones.of_value(&start).or(reader).instant(start.local()));
+                let there = Window { from: at.plus_ms(-AROUND_MS), to: at.plus_ms(AROUND_MS) };
+                series.expand(there, reader).instances.into_iter().find(is_it)
+            };
+            let overrides = object.components().enumerate().filter(|(_, c)| {
+                let own = c.property("RECURRENCE-ID").and_then(|p| When::of(p).ok());
+                own.is_some_and(|own| Instant::from(zones.of_value(&own).or(reader).instant(own.local())) == id)
+            });
+            overrides.map(|(index, _)| index).find_map(moved)
+        })?;
+        Occurrence::of(&found, &zones)
+    }
+}
+
+/// The object with one instance changed to `wanted`: its override, or a new one made of what describes it now.
+#[must_use]
+pub fn apply_instance(
+    object: &CalendarObject,
+    occurrence: &Occurrence<'_>,
+    wanted: &Appointment,
+    now: Instant,
+) -> Option<Bytes> {
+    let mut document = object.document().clone();
+    let old = object.document().calendar()?;
+    let (zones, mut spelling) = (Zones::of(old), zones::Spelling::of(old));
+    let calendar = document.calendar_mut()?;
+    match occurrence.overridden_at {
+        Some(at) => {
+            change(events(calendar).nth(at)?, &occurrence.record, wanted, &zones, &mut spelling, now);
+        }
+        None if *wanted == occurrence.record => {}
+        None => {
+            let mut component = copied(occurrence, &mut spelling);
+            change(&mut component, &occurrence.record, wanted, &zones, &mut spelling, now);
+            calendar.push_component(component);
+        }
+    }
+    spelling.define(calendar);
+    Some(document.to_bytes())
+}
+
+/// The object without one of its instances. `None` if it has no master that could say so.
+#[must_use]
+pub fn cancel_instance(object: &CalendarObject, occurrence: &Occurrence<'_>, now: Instant) -> Option<Bytes> {
+    let mut document = object.document().clone();
+    let old = object.document().calendar()?;
+    let mut spelling = zones::Spelling::of(old);
+    object.master()?;
+    let calendar = document.calendar_mut()?;
+    if let Some(at) = occurrence.overridden_at {
+        let mut seen = 0;
+        calendar.retain_components(|c| {
+            let is_it = c.is("VEVENT") && seen == at;
+            seen += usize::from(c.is("VEVENT"));
+            !is_it
+        });
+    }
+    let master = events(calendar).find(|c| c.property("RECURRENCE-ID").is_none())?;
+    master.push(spelling.property("EXDATE", &occurrence.id));
+    stamp(master, Weight::Rescheduled, now);
+    spelling.define(calendar);
+    Some(document.to_bytes())
+}
+
+fn events(calendar: &mut Component) -> impl Iterator<Item = &mut Component> {
+    calendar.components_mut().filter(|c| c.is("VEVENT"))
+}
+
+/// A new override that says what the instance says already.
+fn copied(occurrence: &Occurrence<'_>, spelling: &mut zones::Spelling) -> Component {
+    let mut component = occurrence.component.clone();
+    component.retain(|p| !["RRULE", "RDATE", "EXDATE", "EXRULE", "DURATION"].iter().any(|name| p.is(name)));
+    component.set(spelling.property("RECURRENCE-ID", &occurrence.id));
+    component.set(spelling.property("DTSTART", &occurrence.record.start));
+    component.set(spelling.property("DTEND", &occurrence.record.end));
+    component
+}
