@@ -17,7 +17,7 @@ from pathlib import Path
 from server import Server
 from tally import Tally
 
-PROGRAM = Path(sys.executable).parent / "schemathesis"
+PROGRAM = Path(sys.executable).parent.parent.parent / "schema" / "bin" / "schemathesis"
 SECONDS_MAX = 120  # for the requests; shrinking and the report come on top
 EXAMPLES_MAX = 40  # an operation
 CHECKS = [

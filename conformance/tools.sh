@@ -53,13 +53,17 @@ fi
 stamped() { [ -f "$tools/$1.stamp" ] && [ "$(cat "$tools/$1.stamp")" = "$2" ]; }
 hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
-want=$(hash_of "$here/requirements.txt")
-if ! stamped venv "$want"; then
-    rm -rf "$tools/venv"
-    python3 -m venv "$tools/venv" || fail "python3 cannot make a venv"
-    "$tools/venv/bin/pip" -q install -r "$here/requirements.txt" >&2 || fail "pip could not install conformance/requirements.txt"
-    echo "$want" >"$tools/venv.stamp"
-fi
+# venv NAME REQUIREMENTS
+venv() {
+    want=$(hash_of "$here/$2")
+    stamped "$1" "$want" && return
+    rm -rf "${tools:?}/$1"
+    python3 -m venv "$tools/$1" || fail "python3 cannot make a venv"
+    "$tools/$1/bin/pip" -q install -r "$here/$2" >&2 || fail "pip could not install conformance/$2"
+    echo "$want" >"$tools/$1.stamp"
+}
+venv venv requirements.txt
+venv schema requirements-schema.txt
 
 want=$(hash_of "$here/sources.txt")
 if ! stamped sources "$want"; then

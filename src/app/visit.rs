@@ -76,12 +76,14 @@ impl Doorstep {
         }
         let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
         let forwarded = |name: &'static str| text(HeaderName::from_static(name)).filter(|_| believed);
-        let host = forwarded("x-forwarded-host")
+        let standard = |name| text(header::FORWARDED).filter(|_| believed).and_then(|v| forwarded_pair(v, name));
+        let host = standard("host")
+            .or_else(|| forwarded("x-forwarded-host"))
             .or_else(|| uri.authority().map(|a| a.as_str()))
             .or_else(|| text(header::HOST))
             .filter(|h| is_authority(h))
             .unwrap_or("localhost");
-        let scheme = match forwarded("x-forwarded-proto") {
+        let scheme = match standard("proto").or_else(|| forwarded("x-forwarded-proto")) {
             Some("https") => "https",
             Some(_) => "http",
             None if peer.encrypted => "https",
@@ -89,6 +91,14 @@ impl Doorstep {
         };
         format!("{scheme}://{host}")
     }
+}
+
+/// What the nearest proxy says in `Forwarded` (RFC 7239 §4): the last element is its own.
+fn forwarded_pair<'a>(value: &'a str, wanted: &str) -> Option<&'a str> {
+    value.rsplit(',').next()?.split(';').find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.eq_ignore_ascii_case(wanted).then(|| value.trim_matches('"'))
+    })
 }
 
 /// Host and port, and nothing that would turn a link into something else.
@@ -210,6 +220,14 @@ mod tests {
         let standard = headers(&[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:4711\";proto=https")]);
         assert_eq!(forwarded_for(&standard, &[proxy]), "2001:db8::1".parse().ok());
         assert_eq!(forwarded_for(&headers(&[("x-forwarded-for", "unknown")]), &[proxy]), None);
+    }
+
+    #[test]
+    fn the_nearest_proxy_says_how_it_was_reached() {
+        let value = "for=6.6.6.6;host=evil.example, for=192.0.2.7;Host=\"cal.example:8443\";proto=https";
+        assert_eq!(forwarded_pair(value, "host"), Some("cal.example:8443"));
+        assert_eq!(forwarded_pair(value, "proto"), Some("https"));
+        assert_eq!(forwarded_pair("for=192.0.2.7", "host"), None);
     }
 
     #[test]

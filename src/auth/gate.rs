@@ -96,17 +96,16 @@ impl Gate {
     /// See [`AuthError`].
     pub async fn any(&self, headers: &HeaderMap, visit: &Visit) -> Result<Caller, AuthError> {
         if let Some(token) = bearer(headers) {
+            // A token cannot be guessed, so a right one is let in whatever others from its address try.
+            if let Some(caller) = self.token_caller(&token).await? {
+                return Ok(caller);
+            }
             let now = self.store.now();
             if let Some(seconds) = self.throttle.wait_seconds("bearer", visit.address, now) {
                 return Err(AuthError::Throttled(seconds));
             }
-            return match self.token_caller(&token).await? {
-                Some(caller) => Ok(caller),
-                None => {
-                    self.throttle.failed("bearer", visit.address, now);
-                    Err(AuthError::Wrong)
-                }
-            };
+            self.throttle.failed("bearer", visit.address, now);
+            return Err(AuthError::Wrong);
         }
         if headers.contains_key(AUTHORIZATION) {
             return self.basic(headers, visit).await;

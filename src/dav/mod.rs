@@ -2,12 +2,12 @@
 //! and answers into XML; it knows nothing of feeds, of the JSON API, of pages or of other servers' calendars.
 //!
 //! A request goes this way: [`handle`] → `path` (which resource) → `auth` (who) → `method` (may it) → a handler, which
-//! reads headers and body once, asks the store and answers. A refusal is a [`DavError`](error::DavError) on the way
+//! reads headers and body once, asks the store and answers. A refusal is a [`DavError`] on the way
 //! back; only `error` knows statuses.
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `path` | paths and hrefs ↔ [`Resource`](path::Resource) |
+//! | `path` | paths and hrefs ↔ [`Resource`] |
 //! | `method` | the table of methods |
 //! | `error` | refusals, preconditions, statuses |
 //! | `headers`, `if_header`, `body` | what a request says beside its path |
