@@ -36,5 +36,11 @@ class FeedAccount:
             raise SystemExit(f"POST /api/feeds {body}: {answer}")
         return json.loads(answer.body)
 
+    def point(self, feed: dict, slugs: list[str]) -> None:
+        """Lets a feed show other calendars."""
+        answer = self.api("PATCH", f"/api/feeds/{feed['id']}", {"calendars": slugs})
+        if answer.status != 200:
+            raise SystemExit(f"PATCH /api/feeds/{feed['id']}: {answer}")
+
     def feed(self, slugs: list[str], privacy: str, **settings: object) -> str:
         return urlsplit(self.create(slugs, privacy, **settings)["url"]).path
