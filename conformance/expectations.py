@@ -6,6 +6,7 @@
     reason = "why it is so"
     plan = "what makes it go away, or why it stays"
 
+`tests` with a list stands for several of the same kind.
 Every deviation must be seen and every one seen must be listed: an unexpected pass fails as an unexpected failure does.
 """
 
@@ -22,12 +23,14 @@ class Expected:
         self.path = FOLDER / f"{name}.toml"
         self.outcomes: dict[str, str] = {}
         for entry in tomllib.loads(self.path.read_text()).get("deviation", []):
-            missing = {"test", "outcome", "reason", "plan"} - {key for key, value in entry.items() if str(value).strip()}
-            if missing:
-                raise SystemExit(f"{self.path}: {entry.get('test', 'an entry')} has no {' and no '.join(sorted(missing))}")
-            if entry["test"] in self.outcomes:
-                raise SystemExit(f"{self.path}: {entry['test']} is listed twice")
-            self.outcomes[entry["test"]] = entry["outcome"]
+            tests = entry.get("tests", [entry["test"]] if "test" in entry else [])
+            missing = {"outcome", "reason", "plan"} - {key for key, value in entry.items() if str(value).strip()}
+            if missing or not tests:
+                raise SystemExit(f"{self.path}: {tests or entry} has no {' and no '.join(sorted(missing)) or 'test'}")
+            for test in tests:
+                if test in self.outcomes:
+                    raise SystemExit(f"{self.path}: {test} is listed twice")
+                self.outcomes[test] = entry["outcome"]
 
     def judge(self, tally: Tally, seen: dict[str, str], usual: str, details: dict[str, str] | None = None) -> None:
         """Compares the outcome of every test with the usual one or the listed deviation."""
