@@ -3,7 +3,7 @@
 # Everything that must hold before a change lands
 check:
     conformance/run fmt clippy test docs
-    if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not installed: licences and advisories unchecked"; fi
+    if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; else echo "cargo-deny is not installed: licences unchecked"; fi
 
 # A fresh demo on http://127.0.0.1:8080
 demo:

@@ -164,6 +164,7 @@ def restore(tally: Tally, calendar: str, copy: Path, keys: Path, before: list[di
     try:
         keyless = other.cli("restore", str(copy), check=False)
         tally.check("restore: without the keys a sentence says so", keyless.returncode == 1 and "key" in keyless.stderr, keyless)
+        (other.folder / "data").mkdir(parents=True, exist_ok=True)
         shutil.copy(keys, other.folder / "data" / keys.name)
         done = other.cli("restore", str(copy), check=False)
         if not tally.check("restore: exit 0", done.returncode == 0, done.stdout[-400:] + done.stderr[-400:]):

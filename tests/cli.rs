@@ -190,6 +190,20 @@ fn one_bad_component_costs_only_itself() {
 }
 
 #[test]
+fn a_dry_run_says_what_the_real_one_does() {
+    let kalends = Kalends::ada();
+    for (file, title) in [("one.ics", "A"), ("two.ics", "B")] {
+        std::fs::create_dir_all(kalends.path("in")).expect("a folder");
+        let text = events(0..1).replace("Event 0", title);
+        std::fs::write(kalends.path("in").join(file), text).expect("written");
+    }
+    let dry = kalends.run("import ada/calendar in --dry-run").done();
+    let real = kalends.run("import ada/calendar in").done();
+    assert_eq!(dry, format!("would be {real}"));
+    assert!(real.contains("1 new, 1 replaced"), "{real}");
+}
+
+#[test]
 fn a_backup_is_restored_elsewhere_and_checked() {
     let kalends = Kalends::ada();
     kalends.run_with("import ada/calendar -", &events(0..5)).done();

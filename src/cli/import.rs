@@ -1,6 +1,7 @@
 //! `kalends import`: files of any size in constant memory, each object on its own. What is wrong with one costs only
 //! itself and is reported with its line.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -50,14 +51,15 @@ struct Importer<'a> {
     output: &'a Output,
     access: Access,
     cause: Cause,
-    dry_run: bool,
+    /// In a dry run: the UIDs that would be in by now, since nothing is.
+    dry_run: Option<HashSet<String>>,
     tally: Tally,
 }
 
 pub(super) async fn import(args: ImportArgs, app: &App, output: &Output) -> Done {
     let (caller, access, _) = calendar_at(app, &args.calendar, Right::Write).await?;
-    let mut importer =
-        Importer { app, output, access, cause: cause(&caller), dry_run: args.dry_run, tally: Tally::default() };
+    let dry_run = args.dry_run.then(HashSet::new);
+    let mut importer = Importer { app, output, access, cause: cause(&caller), dry_run, tally: Tally::default() };
     if args.source.as_os_str() == "-" {
         // The file is read twice, which standard input cannot be.
         let mut spool = tempfile::tempfile()?;
@@ -146,14 +148,14 @@ impl Importer<'_> {
                 }
             };
             match self.put(&mut tx, &object).await {
-                Ok(outcome) if outcome.created => self.tally.created += 1,
+                Ok(outcome) if outcome.created && self.is_new(object.uid()) => self.tally.created += 1,
                 Ok(outcome) if outcome.changed => self.tally.replaced += 1,
                 Ok(_) => self.tally.unchanged += 1,
                 Err(PutError::Store(error)) => return Err(error.into()),
                 Err(refusal) => self.refused(name, &format!("the object at line {line}: {refusal}")),
             }
         }
-        if !self.dry_run {
+        if self.dry_run.is_none() {
             tx.commit().await?;
         }
         Ok(())
@@ -176,6 +178,11 @@ impl Importer<'_> {
         }
     }
 
+    /// Whether a UID that the calendar does not have has not come before in this import.
+    fn is_new(&mut self, uid: &str) -> bool {
+        self.dry_run.as_mut().is_none_or(|seen| seen.insert(uid.to_owned()))
+    }
+
     fn refused(&mut self, file: &str, why: &str) {
         self.tally.refused += 1;
         self.noted(file, "refused", why);
@@ -192,14 +199,14 @@ impl Importer<'_> {
 
     fn finish(self) -> Done {
         let Tally { created, replaced, unchanged, refused, repaired } = self.tally;
-        let would = if self.dry_run { "would be " } else { "" };
+        let would = if self.dry_run.is_some() { "would be " } else { "" };
         self.output.say(
             format_args!(
                 "{would}imported: {created} new, {replaced} replaced, {unchanged} unchanged; {repaired} lines put \
                  right, {refused} refused"
             ),
             &json!({ "created": created, "replaced": replaced, "unchanged": unchanged, "repaired": repaired,
-                "refused": refused, "dry_run": self.dry_run }),
+                "refused": refused, "dry_run": self.dry_run.is_some() }),
         );
         match refused {
             0 => Ok(()),

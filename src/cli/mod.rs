@@ -144,10 +144,17 @@ async fn dispatch(command: Command, common: &Common, output: &Output) -> Done {
             maintenance::show(&config(common, Layer::default())?, output)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "kalends", &mut std::io::stdout());
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kalends", &mut text);
+            output.write(&text);
             Ok(())
         }
-        Command::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?),
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            output.write(&text);
+            Ok(())
+        }
     }
 }
 

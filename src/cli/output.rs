@@ -45,6 +45,11 @@ impl Output {
         let _ = out.flush();
     }
 
+    /// Writes a text as it is on stdout. A reader that went away is no failure of the command.
+    pub(crate) fn write(self, text: &[u8]) {
+        let _ = std::io::stdout().lock().write_all(text);
+    }
+
     /// Says how long work goes on stderr; not in JSON, where only results are wanted.
     pub(crate) fn progress(self, line: impl Display) {
         if !self.json {
