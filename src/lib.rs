@@ -10,6 +10,8 @@ pub mod domain;
 pub mod crypto;
 pub mod store;
 
+pub mod upstream;
+
 pub mod auth;
 
 pub mod dav;

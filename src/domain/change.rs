@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::{LinkId, RunId};
 use super::object::ETag;
 
 /// Through which door a change came.
@@ -36,6 +37,12 @@ pub struct Cause {
     /// The request that did it, as in the logs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub correlation_id: Option<String>,
+    /// The link that carried it here, and the run that did; no outbox row goes back to that link.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<String>,
+    /// See `link`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run: Option<String>,
 }
 
 /// Long enough to tell every known client's version; a header may be of any length.
@@ -45,7 +52,20 @@ impl Cause {
     /// A change by the program itself.
     #[must_use]
     pub fn system() -> Cause {
-        Cause { via: Via::System, user: None, client: None, correlation_id: None }
+        Cause { via: Via::System, user: None, client: None, correlation_id: None, link: None, run: None }
+    }
+
+    /// A change that a link's run carried here.
+    #[must_use]
+    pub fn sync(link: &LinkId, run: &RunId, correlation_id: &str) -> Cause {
+        Cause {
+            via: Via::Sync,
+            user: None,
+            client: None,
+            correlation_id: Some(correlation_id.to_owned()),
+            link: Some(link.as_str().to_owned()),
+            run: Some(run.as_str().to_owned()),
+        }
     }
 
     /// A change by a user.
@@ -56,6 +76,8 @@ impl Cause {
             user: Some(user.to_owned()),
             client: client.map(|c| c.chars().take(CLIENT_CHARS_MAX).collect()),
             correlation_id: correlation_id.map(str::to_owned),
+            link: None,
+            run: None,
         }
     }
 }

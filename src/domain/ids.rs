@@ -60,6 +60,20 @@ id! {
     SessionId
     /// An audit event.
     AuditId
+    /// An authenticated account at a provider.
+    ConnectionId
+    /// A mapping between one calendar here and one remote calendar.
+    LinkId
+    /// One appointment and its external event under a link.
+    MappingId
+    /// One execution of a link's sync.
+    RunId
+    /// One call-level operation inside a run.
+    AttemptId
+    /// Two sides that changed the same thing.
+    ConflictId
+    /// A webhook channel at a provider.
+    ChannelId
 }
 
 fn uuid_v7(now: Instant, random: [u8; 10]) -> String {

@@ -9,6 +9,7 @@
 //! - **appointment**: a calendar object that is a VEVENT, seen as a domain record, with the platform's facts
 //!   beside it ([`appointment::Facts`]).
 //! - **version**: one past state of a calendar object, with its [`change::Cause`].
+//! - **connection**, **link**, **mapping**, **run**, **attempt**, **conflict**: see [`sync`].
 //! - **seq**: a calendar's count of changes; with the store's epoch it makes a sync token.
 
 pub mod access;
@@ -21,5 +22,6 @@ pub mod ids;
 pub mod object;
 pub mod privacy;
 pub mod recurrence;
+pub mod sync;
 pub mod time;
 pub mod timerange;

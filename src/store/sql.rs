@@ -97,7 +97,8 @@ macro_rules! arg_from_names {
     )*};
 }
 arg_from_names! {
-    FirmId UserId CalendarId ObjectId AppPasswordId TokenId FeedId SessionId AuditId ResourceName Slug UserName
+    FirmId UserId CalendarId ObjectId AppPasswordId TokenId FeedId SessionId AuditId ConnectionId LinkId MappingId RunId
+    AttemptId ConflictId ChannelId ResourceName Slug UserName
 }
 
 impl From<&crate::domain::object::ETag> for Arg {

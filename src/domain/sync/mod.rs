@@ -1,0 +1,54 @@
+//! Sync as the product speaks of it: connections, links and their policy, mappings and their states, runs, attempts,
+//! conflicts.
+//!
+//! Job: the words and the rules that hold for every provider, as plain types. Neighbours: the store keeps them, `sync`
+//! acts on them, `upstream` speaks to providers in them. It must never know a provider's wire format.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `words` | providers, statuses, kinds, error classes: closed sets with fixed names |
+//! | `policy` | what a link carries, how it decides, what it never shows |
+//! | `state` | where one mapping stands |
+
+mod policy;
+mod state;
+mod words;
+
+pub use policy::{
+    ConflictPolicy, DeletePolicy, FieldMapping, Filters, LinkPolicy, POLICY_ITEMS_MAX, PrivatePolicy, Rule, RuleField,
+    RuleOperator,
+};
+pub use state::{MappingState, Origin, ParkReason};
+pub use words::{
+    AttemptKind, ConflictKind, ConnectionStatus, Direction, ErrorClass, LinkStatus, Provider, Resolution, RunKind,
+    RunStatus, SYNC_INTERVALS_MIN, Way,
+};
+
+/// What a provider's item says, as the connector keeps it: opaque JSON text to everyone else. One item is one calendar
+/// object: a series with everything that is known of its exceptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot(pub String);
+
+/// The name of an item in a remote calendar.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemoteId(pub String);
+
+/// The name of a remote calendar in its account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemoteCalendarId(pub String);
+
+impl RemoteId {
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl RemoteCalendarId {
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
