@@ -33,10 +33,10 @@ def suite(name: str, *arguments: str, script: str | None = None) -> Part:
 PARTS = [
     # The house
     Part("fmt", ["cargo", "fmt", "--all", "--check"]),
-    Part("clippy", ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"], 25),
-    Part("test", ["cargo", "test", "--locked"], 25, postgres=True),
-    # The crate is not published: its documentation may name what is private.
-    Part("docs", ["cargo", "doc", "--locked", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
+    Part("clippy", ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"], 25),
+    Part("test", ["cargo", "test", "--locked", "--workspace"], 25, postgres=True),
+    # The crates are not published: their documentation may name what is private.
+    Part("docs", ["cargo", "doc", "--locked", "--workspace", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
     # The program, and how strangers judge it
     Part("build", ["cargo", "build", "--locked"], 15),
     suite("corpus"),
