@@ -13,7 +13,7 @@ use crate::domain::access::{Caller, Role};
 use crate::domain::availability::{Free, SLOTS_MAX, WorkingHours};
 use crate::domain::ids::UserId;
 use crate::domain::object::CalendarObject;
-use crate::domain::recurrence::{BusyPeriod, Window, busy};
+use crate::domain::recurrence::{BusyKind, BusyPeriod, Window, busy, merge};
 use crate::domain::time::{DAY_MS, Instant, MINUTE_MS};
 use crate::ics::zone::Zone;
 use crate::store::{ReadTx, User};
@@ -24,6 +24,9 @@ const DAYS_MAX: i64 = 62;
 const SLOT_MINUTES: std::ops::RangeInclusive<i64> = 5..=24 * 60;
 /// Objects of one calendar looked at; more in two months are no calendar of a person.
 const OBJECTS_MAX: u32 = 5_000;
+/// Objects that repeat more often than can be counted at once and are counted day by day; further ones take all of the
+/// time, so that no single object costs everybody the answer.
+const FLOODS_MAX: usize = 10;
 
 /// Whose time, and which.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -127,24 +130,48 @@ async fn taken(
     window: Window,
     zone: &Zone,
 ) -> Result<Vec<BusyPeriod>, Problem> {
-    // What cannot be looked at as a whole might be busy: better no answer than a wrong one.
-    let too_much = || Problem::value("to", "there is too much in this time; ask for a shorter one");
     let mut taken = Vec::new();
+    let mut floods = 0;
     for calendar in tx.busy_calendars(caller, user).await? {
         let objects = tx.busy_objects(caller, &calendar.id, (window.from, window.to), OBJECTS_MAX).await?;
         if objects.len() >= OBJECTS_MAX as usize {
-            return Err(too_much());
+            // What cannot be looked at as a whole might be busy: better no answer than a wrong one.
+            return Err(Problem::value("to", "there is too much in this time; ask for a shorter one"));
         }
         for bytes in objects {
             let Ok(object) = CalendarObject::from_stored(bytes) else { continue };
             let found = busy(&object, window, zone);
-            if found.truncated {
-                return Err(too_much());
+            if found.truncated && !found.periods.is_empty() {
+                floods += 1;
+                let days = if floods > FLOODS_MAX { vec![window] } else { days(window) };
+                taken.extend(days.into_iter().flat_map(|day| flooded(&object, day, zone)));
+            } else {
+                taken.extend(found.periods);
             }
-            taken.extend(found.periods);
         }
     }
     Ok(taken)
+}
+
+/// A window day by day.
+fn days(window: Window) -> Vec<Window> {
+    let mut days = Vec::new();
+    let mut from = window.from;
+    while from < window.to {
+        let to = from.plus_ms(DAY_MS).min(window.to);
+        days.push(Window { from, to });
+        from = to;
+    }
+    days
+}
+
+/// What an object that repeats too often takes of one day: all of it, if even that cannot be counted.
+fn flooded(object: &CalendarObject, day: Window, zone: &Zone) -> Vec<BusyPeriod> {
+    let found = busy(object, day, zone);
+    match found.truncated {
+        true => vec![BusyPeriod { kind: BusyKind::Busy, from: day.from, to: day.to }],
+        false => merge(found.periods),
+    }
 }
 
 fn shown(free: &Free, zone: &Zone) -> FreeTime {

@@ -366,7 +366,8 @@ impl WriteTx {
                 "insert into objects (firm_id, calendar_id, name, object_id, etag, seq, version, kind, cause, \
                  created_ms, changed_ms, bytes_len, data, appointment_type, client_id, staff_user_id, project_id, \
                  component, starts_ms, ends_ms, floating, recurring, all_day, transparent, status, class, summary, \
-                 search_text, categories, uid, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, \
+                 search_text, categories, uid, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+                 coalesce((select min(at_ms) from versions where firm_id = $1 and object_id = $4), $10), $10, $11, \
                  $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, 'local') \
                  on conflict (firm_id, calendar_id, name) do nothing",
                 values,

@@ -7,6 +7,7 @@ use crate::house::{Guest, House};
 
 on_both! {
     busy_time_is_what_really_takes_place
+    a_flood_of_instances_keeps_nobody_from_an_answer
     a_client_books_with_staff_and_learns_nothing_else
     clocks_change_and_working_hours_stay
 }
@@ -75,6 +76,24 @@ async fn busy_time_is_what_really_takes_place(house: House) {
         Vec::<String>::new(),
         "a weekend"
     );
+}
+
+async fn a_flood_of_instances_keeps_nobody_from_an_answer(house: House) {
+    let flood = |start: &str, end: &str, rule: &str| {
+        let (start, end) = (format!("2026-12-{start}Z"), format!("2026-12-{end}Z"));
+        json!({ "start": start, "end": end, "recurrence": { "rrule": [rule] } })
+    };
+    // Every second of the hour from noon on, for ever; and a moment every second, which takes no time.
+    house.make("/api/appointments", flood("01T12:00:00", "01T12:00:01", "FREQ=SECONDLY;BYHOUR=12")).await;
+    house.make("/api/appointments", flood("01T00:00:00", "01T00:00:00", "FREQ=SECONDLY")).await;
+    let two_months = "staff=ada&from=2026-12-01&to=2027-01-31&slot=1h";
+    let slots = free(&house, &house.ada, two_months).await;
+    assert!(slots.contains(&"13:00-14:00".to_owned()) && !slots.contains(&"12:00-13:00".to_owned()));
+    // What cannot be counted even for a day takes the day.
+    house.make("/api/appointments", flood("07T00:00:00", "07T00:00:01", "FREQ=SECONDLY;COUNT=80000")).await;
+    let week = |day: &str| format!("staff=ada&from=2026-12-{day}&to=2026-12-{day}T23:00:00&slot=1h");
+    assert_eq!(free(&house, &house.ada, &week("07")).await, Vec::<String>::new());
+    assert_eq!(free(&house, &house.ada, &week("08")).await.len(), 7);
 }
 
 async fn a_client_books_with_staff_and_learns_nothing_else(house: House) {

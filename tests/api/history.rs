@@ -57,6 +57,8 @@ async fn every_state_is_told_and_can_come_back(house: House) {
 
 async fn what_is_deleted_comes_back(house: House) {
     let path = appointment(&house, json!({})).await;
+    let created = house.ada("GET", &path).send().await.json()["created"].clone();
+    house.bench.clock.advance_ms(60_000);
     assert_eq!(house.ada("DELETE", &path).send().await.status, StatusCode::NO_CONTENT);
     let task = "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:t\nSUMMARY:Task\nEND:VTODO\nEND:VCALENDAR\n";
     house.put("tasks", "t.ics", task).await;
@@ -69,7 +71,9 @@ async fn what_is_deleted_comes_back(house: House) {
     assert_eq!(back.status, StatusCode::OK, "{}", back.text());
     assert_eq!((&back.json()["title"], &back.json()["client_id"]), (&json!("One"), &json!("c-1")));
     assert_eq!(ask().await.body, back.body, "asked twice, restored once");
-    assert_eq!(house.ada("GET", &path).send().await.json()["version"], 3);
+    let now = house.ada("GET", &path).send().await.json();
+    assert_eq!((&now["version"], &now["created"]), (&json!(3), &created), "it is the one it was");
+    assert_ne!(now["changed"], created);
     assert_eq!(house.ada("GET", "/api/appointments/deleted").send().await.json()["total"], 0);
 }
 

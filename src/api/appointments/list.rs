@@ -2,15 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::find::{calendar_named, reader_zone};
 use super::input::AppointmentStatus;
 use super::instances;
 use super::view::{AppointmentView, Place};
 use crate::api::extract::{Query, Who};
-use crate::api::page::{Cut, Page};
+use crate::api::page::Cut;
 use crate::api::problem::Problem;
 use crate::api::times::Given;
 use crate::auth::Gate;
@@ -73,16 +73,32 @@ pub struct ListQuery {
     offset: Option<u32>,
 }
 
+/// A part of a list of appointments.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AppointmentPage {
+    /// The appointments, or their instances.
+    pub items: Vec<AppointmentView>,
+    /// How many there are on all pages.
+    #[schema(minimum = 0)]
+    pub total: i64,
+    /// How many were asked for. A page that would be too large holds fewer; go on after its last item.
+    pub limit: u32,
+    /// How many were skipped.
+    pub offset: u32,
+    /// Ids of series that repeat too often to be shown in full: their first instances are there, and more exist.
+    pub truncated: Vec<String>,
+}
+
 /// Lists the caller's appointments, by their first start.
 #[utoipa::path(
     get, path = "/api/appointments", tag = "appointments", operation_id = "listAppointments", params(ListQuery),
-    responses((status = 200, description = "A page of them", body = Page<AppointmentView>)),
+    responses((status = 200, description = "A page of them", body = AppointmentPage)),
 )]
 pub async fn list(
     State(gate): State<Gate>,
     Who(visitor): Who,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<AppointmentView>>, Problem> {
+) -> Result<Json<AppointmentPage>, Problem> {
     let caller = &visitor.caller;
     let cut = Cut::of(query.limit, query.offset)?;
     let mut tx = gate.store.read().await?;
@@ -124,7 +140,8 @@ pub async fn list(
             break;
         }
     }
-    Ok(Json(cut.with(page.items, page.total)))
+    let Cut { limit, offset } = cut;
+    Ok(Json(AppointmentPage { items: page.items, total: page.total, limit, offset, truncated: Vec::new() }))
 }
 
 /// Whether an instance lies inside. Where that cannot be settled within bounds, it may.
