@@ -1,5 +1,6 @@
 //! A firm with users, another firm, and requests as their clients send them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use axum::Router;
@@ -215,7 +216,12 @@ impl Answer {
 pub fn redacted(value: &Value) -> String {
     fn walk(value: &mut Value) {
         match value {
-            Value::Object(fields) => fields.values_mut().for_each(walk),
+            Value::Object(fields) => {
+                // By name: their order is serde_json's, which another crate's features may change.
+                let sorted: BTreeMap<String, Value> = std::mem::take(fields).into_iter().collect();
+                fields.extend(sorted);
+                fields.values_mut().for_each(walk);
+            }
             Value::Array(items) => items.iter_mut().for_each(walk),
             Value::String(text) => *text = masked(text),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
