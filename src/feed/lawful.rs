@@ -26,8 +26,8 @@ pub(super) fn lawful<'a>(line: &'a Property, place: &Place<'_>) -> Option<Cow<'a
     if !is_token(line.name()) {
         return None;
     }
-    let line = with_lawful_params(line);
-    match line.name().to_ascii_uppercase().as_str() {
+    let line = with_lawful_names(line);
+    match line.name() {
         "DTSTART" | "DTEND" | "DUE" | "RECURRENCE-ID" | "EXDATE" => times(line, place),
         "RDATE" if line.value().contains('/') => has_lawful_periods(&line).then_some(line),
         "FREEBUSY" => has_lawful_periods(&line).then_some(line),
@@ -69,22 +69,34 @@ fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// Parameters without a name or a value go, values that need quotes get them.
-fn with_lawful_params(line: &Property) -> Cow<'_, Property> {
+/// Names in capital letters: case does not count in them, but Python's ical gives up on the calendar. Parameters without
+/// a name or a value go, values that need quotes get them.
+fn with_lawful_names(line: &Property) -> Cow<'_, Property> {
+    let is_capital = |name: &str| is_token(name) && !name.bytes().any(|b| b.is_ascii_lowercase());
     let is_lawful = |value: &str| match value.strip_prefix('"') {
         Some(quoted) => quoted.strip_suffix('"').is_some_and(|inner| !inner.contains('"')),
         None => !value.contains(['"', ';', ':']),
     };
     let mut params = line.params();
-    if params.all(|p| is_token(p.name()) && p.has_value() && p.written_values().all(is_lawful)) {
+    let are_lawful = params.all(|p| is_capital(p.name()) && p.has_value() && p.written_values().all(is_lawful));
+    if is_capital(line.name()) && are_lawful {
         return Cow::Borrowed(line);
     }
-    let bare = Property::new(line.name(), line.value());
+    let bare = Property::new(&line.name().to_ascii_uppercase(), line.value());
     let kept = line.params().filter(|p| is_token(p.name()) && p.has_value());
     Cow::Owned(kept.fold(bare, |line, param| {
         let values: Vec<Cow<'_, str>> = param.values().collect();
-        line.with_param_list(param.name(), values.iter().map(AsRef::as_ref))
+        line.with_param_list(&param.name().to_ascii_uppercase(), values.iter().map(AsRef::as_ref))
     }))
+}
+
+/// The line that begins or ends a component, its name in capital letters.
+pub(super) fn lawful_bound(line: &Property) -> Cow<'_, Property> {
+    let name = line.value().trim().to_ascii_uppercase();
+    match line.unfolded().split_once(':') {
+        Some(("BEGIN" | "END", value)) if value == name => Cow::Borrowed(line),
+        _ => Cow::Owned(Property::new(if line.is("END") { "END" } else { "BEGIN" }, &name)),
+    }
 }
 
 /// A list of dates and times, in one of the forms that there are, with the VALUE that goes with it.
@@ -250,8 +262,8 @@ mod tests {
     #[test]
     fn lawful_lines_stay_as_they_are() {
         for line in [
-            "x-any;x-p=a,\"b;c\",d^'e:what ever; it is",
-            "summary;LANGUAGE=de:Kaffee",
+            "X-ANY;X-P=a,\"b;c\",d^'e:what ever; it is",
+            "SUMMARY;LANGUAGE=de:Kaffee",
             "DTEND;TZID=Europe/Berlin:20260105T110000",
             "DTEND:20260105T100000Z",
             "EXDATE;TZID=Europe/Berlin:20260106T100000,20260107T100000",
@@ -262,7 +274,7 @@ mod tests {
             "DTSTAMP:20260101T100000Z",
             "GEO:48.2;16.37",
             "PRIORITY:05",
-            "status:CONFIRMED",
+            "STATUS:CONFIRMED",
             "FREEBUSY;FBTYPE=BUSY:20260106T100000Z/PT1H,20260106T120000Z/20260106T130000Z",
             "ATTENDEE;CN=\"A; B\":MAILTO:a@example.org",
             "TRIGGER;RELATED=END:-PT5M",
@@ -277,6 +289,7 @@ mod tests {
     fn other_lines_are_written_as_they_are_meant_or_left_out() {
         for (line, lawful) in [
             ("X_ODD:1", None),
+            ("x-any;Language=de;X-P=\"a;b\":Lower case", Some("X-ANY;LANGUAGE=de;X-P=\"a;b\":Lower case")),
             ("X-A;B;=c;D=1:v", Some("X-A;D=1:v")),
             ("X-A;T=Main St 1-5\\; 4041 Linz;R=7:v", Some("X-A;T=\"Main St 1-5; 4041 Linz\";R=7:v")),
             ("DTEND:20260105T235960Z", Some("DTEND:20260105T235959Z")),

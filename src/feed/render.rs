@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::lawful::{Place, is_lawful_alarm, lawful};
+use super::lawful::{Place, is_lawful_alarm, lawful, lawful_bound};
 use super::zones::{Naming, ZoneBook};
 use crate::domain::appointment::instant_utc;
 use crate::domain::feed::{FeedPrivacy, FeedSettings};
@@ -239,7 +239,7 @@ impl Renderer {
         lines: &mut Vec<Cow<'a, Property>>,
     ) {
         let mut once = Once::in_a(place.component);
-        lines.push(Cow::Borrowed(place.component.begin()));
+        lines.push(lawful_bound(place.component.begin()));
         for item in place.component.items() {
             match (item, uid) {
                 (Item::Property(line), Some(uid)) if line.is("UID") => lines.push(Cow::Owned(uid.clone())),
@@ -253,7 +253,7 @@ impl Renderer {
                 (Item::Other(_), _) => {}
             }
         }
-        lines.push(Cow::Borrowed(place.component.end()));
+        lines.push(lawful_bound(place.component.end()));
     }
 
     /// What RFC 5545 demands of a component and it does not have, and instances that are told apart from it.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::tz::Offset;
 use sha2::{Digest, Sha256};
 
-use super::lawful::{Place, lawful};
+use super::lawful::{Place, lawful, lawful_bound};
 use crate::domain::privacy::plain_zone;
 use crate::ics::zone::{Zone, Zones, vtimezone};
 use crate::ics::{Component, Document, Property, When, value};
@@ -102,8 +102,11 @@ impl ZoneBook {
         };
         let definition = define(&name)?;
         let place = Place { component: &definition, start: None, zones };
-        for line in definition.lines().into_iter().filter_map(|line| lawful(line, &place)) {
-            out.extend_from_slice(&line.lawful());
+        for line in definition.lines() {
+            let is_bound = line.is("BEGIN") || line.is("END");
+            if let Some(line) = if is_bound { Some(lawful_bound(line)) } else { lawful(line, &place) } {
+                out.extend_from_slice(&line.lawful());
+            }
         }
         self.taken.insert(name.to_lowercase());
         self.names.insert(meaning, name.clone());
@@ -122,7 +125,9 @@ fn iana_zone(iana: &str, from_year: i16, name: &str) -> Option<Component> {
 
 fn fixed_zone(offset: Offset, name: &str) -> Component {
     let mut always = Component::new("STANDARD");
-    always.push(Property::new("DTSTART", "19700101T000000"));
+    for part in ["DTSTART", "RDATE"] {
+        always.push(Property::new(part, "19700101T000000"));
+    }
     for part in ["TZOFFSETFROM", "TZOFFSETTO"] {
         always.push(Property::new(part, &value::utc_offset_value(offset.seconds())));
     }
@@ -139,10 +144,24 @@ fn own_zone(definition: &Component, name: &str) -> Component {
         return plain_zone(definition, name);
     }
     let mut zone = definition.clone();
+    zone.components_mut().for_each(date_first_onset);
     if zone.text("TZID").as_deref() != Some(name) {
         zone.set(Property::text("TZID", name));
     }
     zone
+}
+
+/// Says the first onset as a date too, as `ics::zone::vtimezone` does and for the same readers.
+fn date_first_onset(observance: &mut Component) {
+    if observance.property("RRULE").is_some() {
+        return;
+    }
+    let Some(start) = observance.property("DTSTART").and_then(|p| When::of(p).ok()) else { return };
+    let dates = observance.properties_named("RDATE").flat_map(|p| When::list_of(p).unwrap_or_default());
+    let dates: Vec<When> = dates.collect();
+    if dates.iter().all(|date| date.local() != start.local()) {
+        observance.push(When::Floating(start.local()).to_property("RDATE"));
+    }
 }
 
 /// What tells a definition from others.

@@ -65,7 +65,7 @@ async fn details_keep_the_lines_that_are_lawful() {
         BEGIN:VTIMEZONE\r\nTZID:Ship\r\nX-MINE:kept\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n\
         TZOFFSETFROM:+0545\r\nTZOFFSETTO:+0545\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n\
         BEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20261101T120000Z\r\nsequence:3\r\nDTSTART;TZID=Europe/Berlin:20261121T100000\r\n\
-        DTEND;TZID=Ship:20261121T180000\r\nsummary;language=de:Kaf\r\n fee\r\n\tund Kuchen\r\n\
+        DTEND;TZID=Ship:20261121T180000\r\nSUMMARY;LANGUAGE=de:Kaf\r\n fee\r\n\tund Kuchen\r\n\
         ATTENDEE;CN=\"Müller; Jörg\":mailto:j@example.org\r\nX-UNKNOWN;X-P=1:what ever\r\n\
         DTSTAMP:20261101T130000Z\r\n\
         DESCRIPTION:A line that is longer than it may be, which older programs send without any fold in it\r\n\

@@ -248,6 +248,7 @@ fn a_zone_keeps_its_rules_and_loses_its_names() {
             "DTSTART:20261025T030000",
             "TZOFFSETFROM:+0200",
             "TZOFFSETTO:+010020",
+            "RDATE:20261025T030000",
             "RDATE:20271031T030000",
             "END:STANDARD",
             "END:VTIMEZONE"

@@ -29,12 +29,19 @@ fn plain_observance(observance: &Component) -> Option<Component> {
     for (name, rule) in rules(observance) {
         plain.push(Property::new(name, &rule.to_string()));
     }
+    let is_ruled = plain.property("RRULE").is_some();
+    // The first onset as a date too, as `ics::zone::vtimezone` does and for the same readers.
+    if !is_ruled {
+        plain.push(When::Floating(start).to_property("RDATE"));
+    }
     for date in observance.properties_named("RDATE").flat_map(|p| When::list_of(p).unwrap_or_default()) {
         let date = match date {
             When::Utc(_) => date,
             When::Date(_) | When::Floating(_) | When::Zoned { .. } => When::Floating(date.local()),
         };
-        plain.push(date.to_property("RDATE"));
+        if is_ruled || date != When::Floating(start) {
+            plain.push(date.to_property("RDATE"));
+        }
     }
     Some(plain)
 }
