@@ -61,7 +61,8 @@ pub enum Folded {
     Present(Snapshot),
     /// It is gone, by the provider's own word.
     Gone,
-    /// The entries concern parts whose whole is not known: it must be fetched.
+    /// The entries concern parts whose whole is not known: it must be fetched. Where it is not there, the parts stand
+    /// by themselves ([`super::Upstream::alone`]).
     Incomplete,
 }
 

@@ -121,6 +121,13 @@ pub trait Upstream: Send + Sync {
     /// nothing is. An entry that repeats what is held changes nothing.
     fn fold(&self, held: Option<&Snapshot>, entries: &[Entry]) -> Folded;
 
+    /// What the entries are by themselves, once [`Upstream::fetch`] has said that their whole is not there for us: an
+    /// invitation to one instance of somebody else's series.
+    fn alone(&self, entries: &[Entry]) -> Folded {
+        let _ = entries;
+        Folded::Gone
+    }
+
     /// What the item says, freed of everything that may change without its content changing: equal texts mean equal
     /// content.
     fn normal(&self, item: &Snapshot) -> String;
