@@ -602,7 +602,7 @@ async fn a_version_is_put_back(bench: &Bench) {
     let id = tx.object_head(&access, &name("a.ics")).await.expect("a query").expect("there").id;
     let old = tx.version(&ada, &id, 1).await.expect("a query").expect("there");
     let object = CalendarObject::from_stored(old.bytes.expect("bytes")).expect("an object");
-    let writing = Writing { facts: Some(&old.facts), restoring: Some(&id) };
+    let writing = Writing { facts: Some(&old.facts), restoring: Some(&id), origin: None };
     tx.write_object(&access, &name("a.ics"), &object, &Guard::NONE, &cause(), writing).await.expect("put");
     tx.commit().await.expect("a commit");
     let mut tx = bench.store.read().await.expect("a transaction");
@@ -628,7 +628,7 @@ async fn a_deleted_calendar_leaves_its_objects_restorable(bench: &Bench) {
     let (deleted, total) = tx.deleted(&ada, ComponentKind::Event, 10, 0).await.expect("a query");
     let (version, title) = &deleted[0];
     assert_eq!((total, &version.object, version.number, title.as_deref()), (1, &put.id, 2, Some("A")));
-    let writing = Writing { facts: None, restoring: Some(&put.id) };
+    let writing = Writing { facts: None, restoring: Some(&put.id), origin: None };
     let back =
         tx.write_object(&home, &name("a.ics"), &object, &Guard::absent(), &cause(), writing).await.expect("restored");
     assert_eq!((back.id, back.version), (put.id, 3));

@@ -74,6 +74,8 @@ id! {
     ConflictId
     /// A webhook channel at a provider.
     ChannelId
+    /// What a user should know although nobody asked.
+    NoticeId
 }
 
 fn uuid_v7(now: Instant, random: [u8; 10]) -> String {

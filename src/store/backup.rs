@@ -50,7 +50,7 @@ impl From<sqlx::migrate::MigrateError> for BackupError {
 }
 
 /// The tables in an order in which foreign keys hold, with the keys they are read by.
-const TABLES: [(&str, &[&str]); 14] = [
+const TABLES: [(&str, &[&str]); 26] = [
     ("store_meta", &["name"]),
     ("firms", &["firm_id"]),
     ("users", &["firm_id", "user_id"]),
@@ -65,6 +65,18 @@ const TABLES: [(&str, &[&str]); 14] = [
     ("feeds", &["firm_id", "feed_id"]),
     ("idempotency", &["firm_id", "user_id", "idempotency_key"]),
     ("audit_events", &["firm_id", "number"]),
+    ("connections", &["firm_id", "connection_id"]),
+    ("oauth_states", &["firm_id", "state_hash"]),
+    ("links", &["firm_id", "link_id"]),
+    ("mappings", &["firm_id", "link_id", "mapping_id"]),
+    ("outbox", &["firm_id", "link_id", "object_id"]),
+    ("runs", &["firm_id", "run_id"]),
+    ("run_items", &["firm_id", "run_id", "number"]),
+    ("attempts", &["firm_id", "attempt_id"]),
+    ("conflicts", &["firm_id", "conflict_id"]),
+    ("channels", &["firm_id", "channel_id"]),
+    ("mail_ledger", &["firm_id", "uid", "recurrence_id", "sequence", "recipient", "method"]),
+    ("notices", &["firm_id", "notice_id"]),
 ];
 
 /// A column's name and whether it holds integers (`i`), text (`t`) or bytes (`b`).

@@ -4,6 +4,7 @@
 use super::calendars::{CalendarError, demand};
 use super::objects::{facts_of, name_of};
 use super::sql::{Arg, StoreError, args, json};
+use super::transfer::Moved;
 use super::tx::WriteTx;
 use crate::domain::access::{Access, Right};
 use crate::domain::appointment::Facts;
@@ -73,6 +74,8 @@ pub struct Writing<'a> {
     pub facts: Option<&'a Facts>,
     /// `Some` if this puts an earlier version back.
     pub restoring: Option<&'a ObjectId>,
+    /// Where a new object came from: the provider whose link brings it. `None`: it was made here.
+    pub origin: Option<&'a str>,
 }
 
 /// What stands at a name or holds a UID.
@@ -228,6 +231,7 @@ impl WriteTx {
             return Err(PutError::GuardFailed);
         }
         self.tombstone(access, name, seq, (&here.id, &here.uid), Moved::No).await?;
+        self.queue(access.firm(), access.calendar(), &here.id, cause).await?;
         Ok(here.id)
     }
 
@@ -315,6 +319,7 @@ impl WriteTx {
         if rows != 1 {
             return Err(PutError::GuardFailed);
         }
+        self.queue(access.firm(), access.calendar(), &here.id, cause).await?;
         Ok(PutOutcome {
             id: here.id,
             created: false,
@@ -361,6 +366,7 @@ impl WriteTx {
         ];
         values.extend(index_args(object));
         values.push(object.uid().into());
+        values.push(writing.origin.unwrap_or("local").into());
         let rows = self
             .exec(
                 "insert into objects (firm_id, calendar_id, name, object_id, etag, seq, version, kind, cause, \
@@ -368,7 +374,7 @@ impl WriteTx {
                  component, starts_ms, ends_ms, floating, recurring, all_day, transparent, status, class, summary, \
                  search_text, categories, uid, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
                  coalesce((select min(at_ms) from versions where firm_id = $1 and object_id = $4), $10), $10, $11, \
-                 $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, 'local') \
+                 $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30) \
                  on conflict (firm_id, calendar_id, name) do nothing",
                 values,
             )
@@ -376,6 +382,7 @@ impl WriteTx {
         if rows != 1 {
             return Err(PutError::GuardFailed);
         }
+        self.queue(access.firm(), access.calendar(), &id, cause).await?;
         Ok(PutOutcome { id, created: true, changed: true, etag: object.etag().clone(), seq, version })
     }
 
@@ -444,34 +451,6 @@ impl WriteTx {
         self.exec(&copy_present(""), args![firm, calendar, owner]).await?;
         self.exec(&add_deletion(""), args![firm, calendar, owner, json(cause), now]).await
     }
-
-    /// Marks a name as gone for clients that sync.
-    pub(super) async fn tombstone(
-        &mut self,
-        access: &Access,
-        name: &ResourceName,
-        seq: Seq,
-        (id, uid): (&ObjectId, &str),
-        moved: Moved,
-    ) -> Result<(), StoreError> {
-        let now = self.now();
-        self.exec(
-            "insert into tombstones (firm_id, calendar_id, name, seq, object_id, uid, moved, deleted_ms) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (firm_id, calendar_id, name) do update set \
-             seq = excluded.seq, object_id = excluded.object_id, uid = excluded.uid, moved = excluded.moved, \
-             deleted_ms = excluded.deleted_ms",
-            args![access.firm(), access.calendar(), name, seq, id, uid, moved == Moved::Yes, now],
-        )
-        .await
-        .map(|_| ())
-    }
-}
-
-/// Whether an object lives on elsewhere after it left a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moved {
-    Yes,
-    No,
 }
 
 const VERSION_COLUMNS: &str = "firm_id, object_id, version, calendar_id, user_id, name, uid, component, summary, kind, etag, data, \

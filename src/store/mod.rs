@@ -13,6 +13,7 @@
 //! | `objects`, `door`, `transfer`, `versions` | reading objects; writing them; moving and copying; their past |
 //! | `appointments` | objects that are VEVENTs, as the API lists them |
 //! | `selection` | the objects that a feed shows |
+//! | `sync` | connections, links, mappings, outbox, runs, conflicts |
 //! | `feeds`, `idempotency`, `audit`, `doctor`, `backup` | what their names say |
 
 mod accounts;
@@ -32,6 +33,7 @@ mod properties;
 mod selection;
 mod sessions;
 mod sql;
+mod sync;
 mod transfer;
 mod tx;
 mod versions;
@@ -51,6 +53,7 @@ pub use open::{Database, OpenError};
 pub use properties::{PropertyKey, StoredProperty};
 pub use selection::{Measure, Selected, Selection, SharedUids};
 pub use sql::StoreError;
+pub use sync::*;
 pub use transfer::{Overwrite, TransferError};
 pub use tx::{ReadTx, Store, WriteTx};
 pub use versions::{Version, VersionData};

@@ -194,6 +194,17 @@ impl ReadTx {
         }
     }
 
+    /// The object of a calendar that has this UID.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn object_by_uid(&mut self, access: &Access, uid: &str) -> Result<Option<StoredObject>, StoreError> {
+        let sql = format!(
+            "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.uid = $3"
+        );
+        self.first(&sql, args![access.firm(), access.calendar(), uid]).await?.map(|r| object_of(&r)).transpose()
+    }
+
     /// The objects of these names that exist, in no particular order; bodies included.
     ///
     /// # Errors

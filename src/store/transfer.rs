@@ -2,12 +2,13 @@
 //! change log and new in the other at the same moment.
 
 use super::calendars::{CalendarError, demand};
-use super::door::{Moved, PutError, PutOutcome};
+use super::door::{PutError, PutOutcome};
 use super::sql::{StoreError, args, json};
 use super::tx::WriteTx;
 use crate::domain::access::{Access, Right};
+use crate::domain::calendar::Seq;
 use crate::domain::change::{Cause, ChangeKind, Guard};
-use crate::domain::ids::ResourceName;
+use crate::domain::ids::{ObjectId, ResourceName};
 
 /// What to do with an object that stands at the destination (RFC 4918 §10.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,13 @@ impl From<CalendarError> for TransferError {
     fn from(error: CalendarError) -> TransferError {
         TransferError::Put(error.into())
     }
+}
+
+/// Whether an object lives on elsewhere after it left a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    Yes,
+    No,
 }
 
 impl WriteTx {
@@ -116,6 +124,8 @@ impl WriteTx {
             args![to.firm(), to.calendar(), new_name],
         )
         .await?;
+        self.queue(from.firm(), from.calendar(), &head.id, cause).await?;
+        self.queue(to.firm(), to.calendar(), &head.id, cause).await?;
         Ok(PutOutcome {
             id: head.id,
             created: there.is_none(),
@@ -124,6 +134,27 @@ impl WriteTx {
             seq: arrived,
             version: head.version + 1,
         })
+    }
+
+    /// Marks a name as gone for clients that sync.
+    pub(super) async fn tombstone(
+        &mut self,
+        access: &Access,
+        name: &ResourceName,
+        seq: Seq,
+        (id, uid): (&ObjectId, &str),
+        moved: Moved,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        self.exec(
+            "insert into tombstones (firm_id, calendar_id, name, seq, object_id, uid, moved, deleted_ms) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (firm_id, calendar_id, name) do update set \
+             seq = excluded.seq, object_id = excluded.object_id, uid = excluded.uid, moved = excluded.moved, \
+             deleted_ms = excluded.deleted_ms",
+            args![access.firm(), access.calendar(), name, seq, id, uid, moved == Moved::Yes, now],
+        )
+        .await
+        .map(|_| ())
     }
 
     async fn expect_taken(&mut self, access: &Access, component: &'static str) -> Result<(), PutError> {

@@ -23,6 +23,8 @@ pub(super) struct Inner {
     pub(super) hash_key: HashKey,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) chance: Arc<Chance>,
+    /// Rung after a commit that left something for the sync engine to do.
+    pub(super) bell: tokio::sync::Notify,
 }
 
 pub(super) enum Db {
@@ -63,7 +65,7 @@ impl Store {
             Db::Sqlite { writer, .. } => Conn::SqliteWrite(writer.turn().await?),
             Db::Postgres(pool) => Conn::Postgres(pool.begin().await?),
         };
-        Ok(WriteTx { read: self.tx(conn) })
+        Ok(WriteTx { read: self.tx(conn), rings: false })
     }
 
     fn tx(&self, conn: Conn) -> ReadTx {
@@ -92,6 +94,12 @@ impl Store {
     #[must_use]
     pub fn hash(&self, purpose: &str, secret: &str) -> [u8; 32] {
         self.inner.hash_key.hash(purpose, secret)
+    }
+
+    /// Waits until a commit of this process left something for the sync engine to do. It says "look", not what: other
+    /// nodes' commits are found by looking now and then.
+    pub async fn rung(&self) {
+        self.inner.bell.notified().await;
     }
 
     /// The name of the database engine, for logs and metrics.
@@ -140,6 +148,7 @@ pub struct ReadTx {
 /// Reads and writes that happen together or not at all. Dropped without [`WriteTx::commit`] it never happened.
 pub struct WriteTx {
     read: ReadTx,
+    rings: bool,
 }
 
 impl ReadTx {
@@ -182,10 +191,19 @@ impl WriteTx {
     /// Nothing of it happened: the database is full, busy or gone.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.read.conn {
-            Conn::SqliteWrite(turn) => turn.commit().await,
-            Conn::SqliteRead(tx) => Ok(tx.commit().await?),
-            Conn::Postgres(tx) => Ok(tx.commit().await?),
+            Conn::SqliteWrite(turn) => turn.commit().await?,
+            Conn::SqliteRead(tx) => tx.commit().await?,
+            Conn::Postgres(tx) => tx.commit().await?,
         }
+        if self.rings {
+            self.read.store.inner.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// After the commit, whoever waits for [`Store::rung`] looks for work.
+    pub(super) fn wake(&mut self) {
+        self.rings = true;
     }
 }
 

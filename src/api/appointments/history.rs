@@ -316,7 +316,7 @@ pub async fn restore(
         let name: ResourceName = if is_free { past.name } else { file_name(&object_id)? };
         (access, name, Guard::absent())
     };
-    let writing = Writing { facts: Some(&facts), restoring: Some(&object_id) };
+    let writing = Writing { facts: Some(&facts), restoring: Some(&object_id), origin: None };
     tx.write_object(&access, &name, &object, &guard, &visitor.cause, writing).await?;
     let stored = tx.object(&access, &name).await?.ok_or_else(Problem::internal)?;
     let answer = Answer::ok(&view(&access, &stored, &object)?)?.tagged(tag(&stored.head));

@@ -64,7 +64,7 @@ pub async fn create(
     let uid = ObjectId::new(tx.now(), gate.store.chance().bytes());
     let object = CalendarObject::parse(appointment::create(&record, uid.as_str(), tx.now()))?;
     let name = file_name(&uid)?;
-    let writing = Writing { facts: Some(&facts), restoring: None };
+    let writing = Writing { facts: Some(&facts), restoring: None, origin: None };
     tx.write_object(&access, &name, &object, &Guard::absent(), &visitor.cause, writing).await?;
     let stored = tx.object(&access, &name).await?.ok_or_else(Problem::internal)?;
     let view = view(&access, &stored, &object)?;
@@ -147,7 +147,7 @@ pub async fn change(
     };
     let name = &found.stored.head.name;
     let guard = Guard::exactly(found.stored.head.etag.clone());
-    let writing = Writing { facts: Some(&facts), restoring: None };
+    let writing = Writing { facts: Some(&facts), restoring: None, origin: None };
     tx.write_object(&found.access, name, &object, &guard, &visitor.cause, writing).await?;
     let access = match to.filter(|to| to.calendar() != found.access.calendar()) {
         Some(to) => relocate(&gate, &mut tx, (&found.access, name), to, &visitor).await?,

@@ -1,0 +1,259 @@
+//! Links: one calendar here and one there, and what their user set.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::{CalendarId, ConnectionId, FirmId, LinkId, UserId};
+use crate::domain::sync::{Direction, LinkPolicy, LinkStatus, RemoteCalendarId, RunKind, RunStatus};
+use crate::domain::time::Instant;
+use crate::store::sql::{Row, StoreError, args, json};
+use crate::store::tx::{ReadTx, WriteTx};
+
+/// How many links a user may have.
+pub const LINKS_PER_USER_MAX: i64 = 500;
+
+/// What a user sets about a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSettings {
+    /// Which way changes go.
+    pub direction: Direction,
+    /// How often it runs by itself.
+    pub interval_ms: i64,
+    /// What it carries and how it decides.
+    pub policy: LinkPolicy,
+}
+
+/// A link to add.
+#[derive(Clone, Debug)]
+pub struct NewLink {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The calendar here.
+    pub calendar: CalendarId,
+    /// The calendar there.
+    pub remote: RemoteCalendarId,
+    /// What people call the calendar there.
+    pub remote_name: String,
+    /// Its IANA zone.
+    pub zone: String,
+    /// What its user set.
+    pub settings: LinkSettings,
+}
+
+/// One calendar here and one there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The firm.
+    pub firm: FirmId,
+    /// Its id.
+    pub id: LinkId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The calendar here.
+    pub calendar: CalendarId,
+    /// The calendar there.
+    pub remote: RemoteCalendarId,
+    /// What people call the calendar there.
+    pub remote_name: String,
+    /// Its IANA zone.
+    pub zone: String,
+    /// What its user set.
+    pub settings: LinkSettings,
+    /// Whether it runs.
+    pub status: LinkStatus,
+    /// Why, for a person.
+    pub status_note: Option<String>,
+    /// Where the next listing goes on.
+    pub cursor: Option<String>,
+    /// Counts full listings.
+    pub generation: i64,
+    /// Where a full listing stands (the page that comes next).
+    pub progress: Option<String>,
+    /// The fencing token of the latest lease.
+    pub fence: i64,
+    /// When the lease ends.
+    pub lease_until: Option<Instant>,
+    /// When the next run is due.
+    pub due: Instant,
+    /// What kind of run it is.
+    pub due_kind: RunKind,
+    /// How many removals somebody confirmed.
+    pub confirmed: i64,
+    /// Failed runs in a row.
+    pub failures: i64,
+    /// When it last ran, last succeeded, and how the last run ended.
+    pub last: (Option<Instant>, Option<Instant>, Option<RunStatus>),
+    /// When it was made.
+    pub created: Instant,
+}
+
+const COLUMNS: &str = "l.firm_id, l.link_id, l.connection_id, l.user_id, l.calendar_id, l.remote_calendar, \
+     l.remote_name, l.zone, l.direction, l.policy, l.status, l.status_note, l.interval_ms, l.cursor, l.generation, \
+     l.progress, l.fence, l.lease_until_ms, l.due_ms, l.due_kind, l.confirmed, l.failures, l.last_run_ms, \
+     l.last_success_ms, l.last_status, l.created_ms";
+
+fn link_of(row: &Row) -> Result<Link, StoreError> {
+    let status = row.opt_text(24)?.and_then(|t| RunStatus::parse(&t));
+    Ok(Link {
+        firm: FirmId::from_text(row.text(0)?),
+        id: LinkId::from_text(row.text(1)?),
+        connection: ConnectionId::from_text(row.text(2)?),
+        user: UserId::from_text(row.text(3)?),
+        calendar: CalendarId::from_text(row.text(4)?),
+        remote: RemoteCalendarId(row.text(5)?),
+        remote_name: row.text(6)?,
+        zone: row.text(7)?,
+        settings: LinkSettings {
+            direction: row.word(8, Direction::parse)?,
+            policy: row.json(9)?,
+            interval_ms: row.int(12)?,
+        },
+        status: row.word(10, LinkStatus::parse)?,
+        status_note: row.opt_text(11)?,
+        cursor: row.opt_text(13)?,
+        generation: row.int(14)?,
+        progress: row.opt_text(15)?,
+        fence: row.int(16)?,
+        lease_until: row.opt_instant(17)?,
+        due: row.instant(18)?,
+        due_kind: row.word(19, RunKind::parse)?,
+        confirmed: row.int(20)?,
+        failures: row.int(21)?,
+        last: (row.opt_instant(22)?, row.opt_instant(23)?, status),
+        created: row.instant(25)?,
+    })
+}
+
+impl ReadTx {
+    /// A user's links, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn links(&mut self, firm: &FirmId, user: &UserId) -> Result<Vec<Link>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from links l where l.firm_id = $1 and l.user_id = $2 order by l.link_id limit $3"
+        );
+        self.all(&sql, args![firm, user, LINKS_PER_USER_MAX]).await?.iter().map(link_of).collect()
+    }
+
+    /// The links of a connection, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn links_of_connection(&mut self, firm: &FirmId, id: &ConnectionId) -> Result<Vec<Link>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from links l where l.firm_id = $1 and l.connection_id = $2 order by l.link_id limit $3"
+        );
+        self.all(&sql, args![firm, id, LINKS_PER_USER_MAX]).await?.iter().map(link_of).collect()
+    }
+
+    /// A firm's links after an id.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn firm_links(&mut self, firm: &FirmId, after: &str, limit: u32) -> Result<Vec<Link>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from links l where l.firm_id = $1 and l.link_id > $2 order by l.link_id limit $3"
+        );
+        self.all(&sql, args![firm, after, i64::from(limit)]).await?.iter().map(link_of).collect()
+    }
+
+    /// One of a firm's links. Callers that act for a user compare [`Link::user`].
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn link_by_id(&mut self, firm: &FirmId, id: &LinkId) -> Result<Option<Link>, StoreError> {
+        let sql = format!("select {COLUMNS} from links l where l.firm_id = $1 and l.link_id = $2");
+        self.first(&sql, args![firm, id]).await?.as_ref().map(link_of).transpose()
+    }
+}
+
+impl WriteTx {
+    /// Adds a link, due at once for its first full run. `None` if this pair is linked already, or the user has
+    /// [`LINKS_PER_USER_MAX`]. A detached link of the same pair comes back with its mappings.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn add_link(
+        &mut self,
+        (firm, user): (&FirmId, &UserId),
+        new: &NewLink,
+    ) -> Result<Option<LinkId>, StoreError> {
+        let (now, id) = (self.now(), LinkId::new(self.now(), self.random()));
+        let row = self
+            .first(
+                "insert into links (firm_id, link_id, connection_id, user_id, calendar_id, remote_calendar, remote_name, \
+                 zone, direction, policy, status, interval_ms, generation, fence, due_ms, due_kind, confirmed, failures, \
+                 created_ms, changed_ms) select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'active', $11, 0, 0, $12, \
+                 'full', 0, 0, $12, $12 where (select count(*) from links where firm_id = $1 and user_id = $4) < $13 \
+                 on conflict (firm_id, calendar_id, connection_id, remote_calendar) do update set status = 'active', \
+                 status_note = null, direction = excluded.direction, policy = excluded.policy, \
+                 interval_ms = excluded.interval_ms, cursor = null, progress = null, due_ms = excluded.due_ms, \
+                 due_kind = 'full', changed_ms = excluded.changed_ms where links.status = 'detached' \
+                 returning link_id",
+                args![
+                    firm,
+                    &id,
+                    &new.connection,
+                    user,
+                    &new.calendar,
+                    new.remote.as_str(),
+                    &new.remote_name,
+                    &new.zone,
+                    new.settings.direction.as_str(),
+                    json(&new.settings.policy),
+                    new.settings.interval_ms,
+                    now,
+                    LINKS_PER_USER_MAX
+                ],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let id = LinkId::from_text(row.text(0)?);
+        self.queue_all(firm, &id).await?;
+        Ok(Some(id))
+    }
+
+    /// Replaces what a user set about a link; everything is looked at anew, since filters may match otherwise.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn set_link(&mut self, firm: &FirmId, id: &LinkId, settings: &LinkSettings) -> Result<bool, StoreError> {
+        let now = self.now();
+        let rows = self
+            .exec(
+                "update links set direction = $3, policy = $4, interval_ms = $5, changed_ms = $6, due_ms = $6 \
+                 where firm_id = $1 and link_id = $2",
+                args![firm, id, settings.direction.as_str(), json(&settings.policy), settings.interval_ms, now],
+            )
+            .await?;
+        if rows == 1 {
+            self.queue_all(firm, id).await?;
+        }
+        Ok(rows == 1)
+    }
+
+    /// Sets a link's status and why.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn set_link_status(
+        &mut self,
+        firm: &FirmId,
+        id: &LinkId,
+        status: LinkStatus,
+        note: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        let rows = self
+            .exec(
+                "update links set status = $3, status_note = $4, changed_ms = $5, due_ms = $5 \
+                 where firm_id = $1 and link_id = $2",
+                args![firm, id, status.as_str(), note, now],
+            )
+            .await?;
+        self.wake();
+        Ok(rows == 1)
+    }
+}

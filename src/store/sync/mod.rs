@@ -1,0 +1,25 @@
+//! What reconciliation remembers: connections and their sealed secrets, links and their leases, mappings with the base
+//! both sides agreed on, the outbox, runs with what they did, attempts, conflicts, webhook channels.
+//!
+//! Every write of a run goes through [`WriteTx::hold`], which demands the run's fencing token: a run that lost its lease
+//! can change nothing any more.
+
+mod channels;
+mod conflicts;
+mod connections;
+mod leases;
+mod links;
+mod mappings;
+mod oauth_states;
+mod outbox;
+mod runs;
+
+pub use channels::WatchedChannel;
+pub use conflicts::{Conflict, ConflictFilter};
+pub use connections::{Connection, NewConnection, connection_place};
+pub use leases::{Due, LEASE_MS, Lease};
+pub use links::{Link, LinkSettings, NewLink};
+pub use mappings::{Mapping, MappingCounts, NewMapping};
+pub use oauth_states::{OauthState, verifier_place};
+pub use outbox::{OUTBOX_PAGE, Outgoing};
+pub use runs::{Attempt, NewAttempt, Run, RunFilter, RunItem, RunTotals};

@@ -1,0 +1,162 @@
+//! What links still have to carry out: one row per link and object, written in the transaction of the change.
+
+use crate::domain::change::{Cause, Via};
+use crate::domain::ids::{CalendarId, FirmId, LinkId, ObjectId};
+use crate::domain::time::Instant;
+use crate::store::sql::{StoreError, args};
+use crate::store::tx::{ReadTx, WriteTx};
+
+use super::leases::Lease;
+
+/// How many rows a worker takes at a time.
+pub const OUTBOX_PAGE: i64 = 100;
+
+/// An object that a link has to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The object, which may be gone by now.
+    pub object: ObjectId,
+    /// When it was queued last; a row that was queued again since is not taken off.
+    pub queued: Instant,
+    /// How often it was tried.
+    pub tries: i64,
+    /// Whether a user's own edit is in it.
+    pub by_user: bool,
+}
+
+impl ReadTx {
+    /// What a link has to carry out now, longest waiting first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn outgoing(&mut self, firm: &FirmId, link: &LinkId) -> Result<Vec<Outgoing>, StoreError> {
+        let now = self.now();
+        let rows = self
+            .all(
+                "select object_id, queued_ms, tries, by_user from outbox where firm_id = $1 and link_id = $2 \
+                 and not_before_ms <= $3 order by not_before_ms, queued_ms, object_id limit $4",
+                args![firm, link, now, OUTBOX_PAGE],
+            )
+            .await?;
+        rows.iter()
+            .map(|r| {
+                Ok(Outgoing {
+                    object: ObjectId::from_text(r.text(0)?),
+                    queued: r.instant(1)?,
+                    tries: r.int(2)?,
+                    by_user: r.flag(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// How many rows a link's outbox has, and since when the oldest waits.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn outbox_depth(&mut self, firm: &FirmId, link: &LinkId) -> Result<(i64, Option<Instant>), StoreError> {
+        let row = self
+            .first("select count(*), min(queued_ms) from outbox where firm_id = $1 and link_id = $2", args![firm, link])
+            .await?;
+        row.map_or(Ok((0, None)), |r| Ok((r.int(0)?, r.opt_instant(1)?)))
+    }
+}
+
+impl WriteTx {
+    /// Queues a changed object for every link of its calendar that pushes, but for the one that brought the change.
+    pub(crate) async fn queue(
+        &mut self,
+        firm: &FirmId,
+        calendar: &CalendarId,
+        object: &ObjectId,
+        cause: &Cause,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let by_user = matches!(cause.via, Via::Caldav | Via::Api | Via::Web);
+        let rows = self
+            .exec(
+                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+                 select firm_id, link_id, $3, $4, $4, 0, $5 from links where firm_id = $1 and calendar_id = $2 \
+                 and direction in ('push', 'both') and status <> 'detached' and link_id <> $6 \
+                 on conflict (firm_id, link_id, object_id) do update set queued_ms = excluded.queued_ms, \
+                 not_before_ms = excluded.not_before_ms, tries = 0, \
+                 by_user = case when outbox.by_user = 1 then 1 else excluded.by_user end",
+                args![firm, calendar, object, now, by_user, cause.link.as_deref().unwrap_or("")],
+            )
+            .await?;
+        if rows > 0 {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Queues one object for one link.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn queue_one(&mut self, firm: &FirmId, link: &LinkId, object: &ObjectId) -> Result<(), StoreError> {
+        let now = self.now();
+        self.exec(
+            "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+             values ($1, $2, $3, $4, $4, 0, 0) on conflict (firm_id, link_id, object_id) do update set \
+             queued_ms = excluded.queued_ms, not_before_ms = excluded.not_before_ms, tries = 0",
+            args![firm, link, object, now],
+        )
+        .await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Queues everything that a link might have to carry out: the objects of its calendar and of its mappings.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn queue_all(&mut self, firm: &FirmId, link: &LinkId) -> Result<u64, StoreError> {
+        let now = self.now();
+        let rows = self
+            .exec(
+                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+                 select l.firm_id, l.link_id, o.object_id, $3, $3, 0, 0 from links l join objects o \
+                 on o.firm_id = l.firm_id and o.calendar_id = l.calendar_id where l.firm_id = $1 and l.link_id = $2 \
+                 and l.direction in ('push', 'both') and o.component = 'VEVENT' \
+                 on conflict (firm_id, link_id, object_id) do nothing",
+                args![firm, link, now],
+            )
+            .await?;
+        self.wake();
+        Ok(rows)
+    }
+
+    /// Takes a row off, unless its object was queued again since it was read.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn unqueue(&mut self, lease: &Lease, out: &Outgoing) -> Result<(), StoreError> {
+        self.exec(
+            "delete from outbox where firm_id = $1 and link_id = $2 and object_id = $3 and queued_ms = $4",
+            args![&lease.firm, &lease.link, &out.object, out.queued],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    /// Puts a row off after a failure.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn put_off(
+        &mut self,
+        lease: &Lease,
+        out: &Outgoing,
+        tries: i64,
+        not_before: Instant,
+    ) -> Result<(), StoreError> {
+        self.exec(
+            "update outbox set tries = $5, not_before_ms = $6 where firm_id = $1 and link_id = $2 and object_id = $3 \
+             and queued_ms = $4",
+            args![&lease.firm, &lease.link, &out.object, out.queued, tries, not_before],
+        )
+        .await
+        .map(|_| ())
+    }
+}
