@@ -12,6 +12,8 @@ pub mod store;
 
 pub mod upstream;
 
+pub mod sync;
+
 pub mod auth;
 
 pub mod dav;

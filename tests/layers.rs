@@ -12,7 +12,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("crypto", &[]),
     ("store", &["domain", "crypto"]),
     ("upstream", &["domain", "ics", "xml"]),
-    ("sync", &["domain", "store", "upstream"]),
+    ("sync", &["domain", "store", "upstream", "ics"]),
     ("auth", &["domain", "store", "crypto"]),
     ("dav", FACE),
     ("feed", FACE),

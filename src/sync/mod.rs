@@ -1,0 +1,15 @@
+//! The sync engine: what two sides made of their appointments since they last agreed, and what is to be done about it.
+//!
+//! Job: decide purely, act thinly. Neighbours: [`crate::domain::sync`] has the words, [`crate::store`] keeps the state,
+//! [`crate::upstream`] speaks to providers. It must never know a face, a request or a provider's wire format, and what
+//! decides here must never know the store, the network, the clock or chance: they are arguments.
+//!
+//! | module | what it decides |
+//! | --- | --- |
+//! | [`retry`] | when a call that failed is made again |
+//! | [`budget`] | how fast a provider may be asked, and when it is left alone |
+//! | [`guard`] | whether a run may remove as much as it would |
+
+pub mod budget;
+pub mod guard;
+pub mod retry;
