@@ -1,0 +1,115 @@
+//! A request taken apart.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, header};
+use serde_json::{Map, Value};
+
+use super::refusal::Refusal;
+
+/// The request as the handlers see it.
+pub(crate) struct Ask {
+    pub(crate) now_ms: i64,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Query,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Ask {
+    pub(crate) fn new(now_ms: i64, request: &Request<Bytes>) -> Self {
+        Self {
+            now_ms,
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            query: Query::parse(request.uri().query().unwrap_or_default()),
+            headers: request.headers().clone(),
+            body: request.body().clone(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The access token: the header's, or the query's.
+    pub(crate) fn token(&self) -> Option<&str> {
+        match self.header(header::AUTHORIZATION) {
+            Some(value) => {
+                value.split_once(' ').filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer")).map(|(_, t)| t.trim())
+            }
+            None => self.query.get("oauth_token").or_else(|| self.query.get("access_token")),
+        }
+    }
+
+    /// The body as a JSON object.
+    pub(crate) fn json(&self) -> Result<Map<String, Value>, Refusal> {
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(fields)) => Ok(fields),
+            _ => Err(Refusal::parse_error()),
+        }
+    }
+
+    /// The body as a form.
+    pub(crate) fn form(&self) -> Query {
+        Query::parse(std::str::from_utf8(&self.body).unwrap_or_default())
+    }
+
+    pub(crate) fn pretty(&self) -> bool {
+        self.query.get("prettyPrint") != Some("false")
+    }
+}
+
+/// A query or a form: names may repeat.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(text: &str) -> Self {
+        Self(url::form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (own(name), own(value))).collect())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// A boolean parameter.
+    pub(crate) fn flag(&self, name: &'static str) -> Result<Option<bool>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => Err(Refusal::invalid_parameter(name, format!("Invalid boolean value: '{other}'."))),
+        }
+    }
+
+    /// A whole number of at least 1.
+    pub(crate) fn count(&self, name: &'static str) -> Result<Option<usize>, Refusal> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match text.parse::<usize>() {
+            Ok(number) if number >= 1 => Ok(Some(number)),
+            _ => Err(Refusal::invalid_parameter(
+                name,
+                format!("Invalid value '{text}'. Values must be within the range: [1, 2147483647]"),
+            )),
+        }
+    }
+
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+}
+
+fn own(text: Cow<'_, str>) -> String {
+    text.into_owned()
+}
