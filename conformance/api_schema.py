@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from feed_account import FeedAccount
@@ -30,6 +31,7 @@ CHECKS = [
     "response_schema_conformance",
 ]
 OPERATIONS_MIN = 15  # fewer means that the document lost some
+SUCCESSES_MIN = 300  # fewer means that most requests got no further than a refusal
 
 
 def operations(document: dict) -> list[str]:
@@ -60,6 +62,14 @@ def real_ones(account: FeedAccount) -> str:
     )
 
 
+def answers(server: Server) -> Counter[str]:
+    """How often the API gave each status, by the server's own count."""
+    counted: Counter[str] = Counter()
+    for status, count in re.findall(r'kalends_http_requests_total\{face="api".*?status="(\d+)"\} (\d+)', server.client().get("/metrics").body.decode()):
+        counted[status] += int(count)
+    return counted
+
+
 def run(tally: Tally, database: str, server: Server, seed: int) -> None:
     account = FeedAccount(server)
     client = server.client()
@@ -82,6 +92,10 @@ def run(tally: Tally, database: str, server: Server, seed: int) -> None:
         done = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout[-12_000:])
     tally.check(f"{database}: schemathesis finds nothing in {len(found)} operations (seed {seed})", done.returncode == 0, f"exit {done.returncode}")
+    counted = answers(server)
+    successes = sum(count for status, count in counted.items() if status.startswith("2"))
+    tally.check(f"{database}: the requests got as far as the API ({dict(sorted(counted.items()))})", successes >= SUCCESSES_MIN and "429" not in counted)
+    tally.note(f"{database}: answers by status {dict(sorted(counted.items()))}")
     tally.check(f"{database}: the server is alive and did not panic", server.alive() and "panicked" not in server.log(), server.log()[-600:])
 
 
