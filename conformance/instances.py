@@ -43,6 +43,12 @@ def _day(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
 
 
+def _around(first: str, last: str) -> tuple[datetime, datetime]:
+    """A day more on each side, as far as the calendar goes: a local time may lie in another day of UTC."""
+    begin, end = _day(first), _day(last)
+    return max(begin, _day("00010102")) - timedelta(1), min(end, _day("99991230")) + timedelta(1)
+
+
 def _icalendar(data: bytes, first: str, last: str) -> Reading:
     icalendar.use_zoneinfo()  # forgets the zones that earlier documents defined under the same names
     calendars = icalendar.Calendar.from_ical(data, multiple=True)
@@ -52,14 +58,14 @@ def _icalendar(data: bytes, first: str, last: str) -> Reading:
     errors = [str(error) for calendar in calendars for part in calendar.walk() for error in getattr(part, "errors", [])]
     reading.error = "; ".join(errors)[:300]
     for calendar in calendars:
-        found = recurring_ical_events.of(calendar).between(_day(first) - timedelta(1), _day(last) + timedelta(1))
+        found = recurring_ical_events.of(calendar).between(*_around(first, last))
         reading.instances |= {(str(event.get("UID", "")), start_key(event["DTSTART"].dt)) for event in found}
     return reading
 
 
 def _ical(data: bytes, first: str, last: str) -> Reading:
     calendar = IcsCalendarStream.calendar_from_ics(data.decode("utf-8-sig"))
-    found = calendar.timeline_tz(UTC).overlapping(_day(first) - timedelta(1), _day(last) + timedelta(1))
+    found = calendar.timeline_tz(UTC).overlapping(*_around(first, last))
     return Reading(True, {(event.uid or "", start_key(event.dtstart)) for event in found})
 
 

@@ -44,6 +44,7 @@ PARTS = [
     suite("python_caldav"),
     suite("server_tester"),
     suite("vdirsyncer", script="vdirsyncer_run"),
+    suite("feeds"),
     suite("api_schema"),
     suite("hostile"),
     suite("crash"),

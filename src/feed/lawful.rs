@@ -29,9 +29,11 @@ pub(super) fn lawful<'a>(line: &'a Property, place: &Place<'_>) -> Option<Cow<'a
     let line = with_lawful_names(line);
     match line.name() {
         "DTSTART" | "DTEND" | "DUE" | "RECURRENCE-ID" | "EXDATE" => times(line, place),
-        "RDATE" if line.value().contains('/') => has_lawful_periods(&line).then_some(line),
+        "RDATE" if line.value().contains('/') => {
+            has_lawful_periods(&line).then(|| place.start.and_then(|start| days(&line, start)).unwrap_or(line))
+        }
         "FREEBUSY" => has_lawful_periods(&line).then_some(line),
-        "RDATE" => times(line, place),
+        "RDATE" => times(line, place).map(|line| alike(line, place)),
         "DTSTAMP" | "CREATED" | "LAST-MODIFIED" | "COMPLETED" | "ACKNOWLEDGED" => stamp(line, place),
         "RRULE" | "EXRULE" => rule(line, place),
         "DURATION" => Duration::parse(line.value()).is_ok().then_some(line),
@@ -45,6 +47,8 @@ pub(super) fn lawful<'a>(line: &'a Property, place: &Place<'_>) -> Option<Cow<'a
         }
         "TRANSP" => word(line, &value::TRANSPARENCIES),
         "ATTENDEE" | "ORGANIZER" => address(line),
+        // What is published says nothing of how somebody's request went (RFC 5546 3.2.1).
+        "REQUEST-STATUS" => None,
         "URL" | "ATTACH" | "SOURCE" | "CONFERENCE" | "TZURL" => (!line.value().trim().is_empty()).then_some(line),
         _ => Some(line),
     }
@@ -117,6 +121,26 @@ fn times<'a>(line: Cow<'a, Property>, place: &Place<'_>) -> Option<Cow<'a, Prope
     let says_date = line.param("VALUE").is_some_and(|value| value.eq_ignore_ascii_case("DATE"));
     let is_lawful = written == line.value() && says_date == list.iter().all(When::is_date);
     Some(if is_lawful { line } else { Cow::Owned(with_when(&line, &list)) })
+}
+
+/// Dates of a series in the kind of its start: Python's ical gives up on a calendar that mixes days and times.
+fn alike<'a>(line: Cow<'a, Property>, place: &Place<'_>) -> Cow<'a, Property> {
+    let Some(start) = place.start else { return line };
+    let list = When::list_of(&line).unwrap_or_default();
+    let alike: Option<Vec<When>> = list.iter().map(|when| when.in_kind_of(start)).collect();
+    let Some(alike) = alike else { return line };
+    let line = with_when(&line, &alike).without_param("TZID");
+    Cow::Owned(match start.tzid() {
+        Some(tzid) => line.with_param("TZID", tzid),
+        None => line,
+    })
+}
+
+/// Periods of a series of days, as the days on which they begin.
+fn days<'a>(line: &Property, start: &When) -> Option<Cow<'a, Property>> {
+    let days = Period::list_of(line).ok()?.into_iter().map(|period| period.start.in_kind_of(start));
+    let days: Vec<When> = days.collect::<Option<_>>()?;
+    days.iter().all(When::is_date).then(|| Cow::Owned(with_when(line, &days).without_param("TZID")))
 }
 
 fn with_when(line: &Property, list: &[When]) -> Property {
@@ -289,6 +313,7 @@ mod tests {
     fn other_lines_are_written_as_they_are_meant_or_left_out() {
         for (line, lawful) in [
             ("X_ODD:1", None),
+            ("REQUEST-STATUS:2.0;Success", None),
             ("x-any;Language=de;X-P=\"a;b\":Lower case", Some("X-ANY;LANGUAGE=de;X-P=\"a;b\":Lower case")),
             ("X-A;B;=c;D=1:v", Some("X-A;D=1:v")),
             ("X-A;T=Main St 1-5\\; 4041 Linz;R=7:v", Some("X-A;T=\"Main St 1-5; 4041 Linz\";R=7:v")),
@@ -298,6 +323,8 @@ mod tests {
             ("EXDATE:", None),
             ("EXDATE:20260106,20260107Z", Some("EXDATE;VALUE=DATE:20260106,20260107")),
             ("RDATE;VALUE=DATE:20260106T100000Z", Some("RDATE:20260106T100000Z")),
+            ("RDATE;VALUE=DATE:20260106", Some("RDATE;TZID=Europe/Berlin:20260106T000000")),
+            ("RDATE:20260106T100000", Some("RDATE;TZID=Europe/Berlin:20260106T100000")),
             ("RDATE:20260106T100000Z/soon", None),
             ("CREATED:00000101T000000Z", None),
             ("CREATED;VALUE=DATE:20260101", Some("CREATED:20260101T000000Z")),
@@ -332,6 +359,9 @@ mod tests {
             let found = published("VEVENT", "DTSTART;TZID=Europe/Berlin:20260105T100000", line);
             assert_eq!(found.as_deref(), lawful, "{line}");
         }
+        let periods = "RDATE;VALUE=PERIOD:20260106T100000Z/PT1H,20260107T100000Z/20260107T110000Z";
+        let of_days = published("VEVENT", "DTSTART;VALUE=DATE:20260105", periods);
+        assert_eq!(of_days.as_deref(), Some("RDATE;VALUE=DATE:20260106,20260107"));
         let task = published("VTODO", "DTSTART;VALUE=DATE:20260105", "DUE:20260106T100000Z");
         assert_eq!(task.as_deref(), Some("DUE;VALUE=DATE:20260106"));
         assert!(published("VTODO", "DTSTART:20260105T100000Z", "STATUS:NEEDS-ACTION").is_some());

@@ -9,7 +9,7 @@ use crate::domain::appointment::instant_utc;
 use crate::domain::feed::{FeedPrivacy, FeedSettings};
 use crate::domain::ids::{CalendarId, FeedId};
 use crate::domain::object::CalendarObject;
-use crate::domain::privacy::{BusyTime, Retitle, Telling, Told, busy_times, titled};
+use crate::domain::privacy::{BusyTime, Retitle, Telling, Told, busy_times, titled, undated_start};
 use crate::domain::recurrence::{Series, Window};
 use crate::domain::time::Instant;
 use crate::domain::timerange::overlapping;
@@ -256,16 +256,19 @@ impl Renderer {
         lines.push(lawful_bound(place.component.end()));
     }
 
-    /// What RFC 5545 demands of a component and it does not have, and instances that are told apart from it.
+    /// What RFC 5545 or readers demand of a component and it does not have, and instances that are told apart from it.
     fn added(&mut self, place: &Place<'_>, selected: &Selected, without: &[When], out: &mut Vec<u8>) -> Vec<Property> {
         let mut added = Vec::new();
         if !place.component.properties_named("DTSTAMP").any(|line| lawful(line, place).is_some()) {
             added.push(instant_utc(selected.changed).to_property("DTSTAMP"));
         }
-        if place.component.property("RECURRENCE-ID").is_none() {
-            for line in without.iter().map(|when| when.to_property("EXDATE")) {
-                added.push(self.zoned(&line, place.zones, out).unwrap_or(line));
-            }
+        let is_ruled = place.component.properties_named("RRULE").any(|line| lawful(line, place).is_some());
+        let start = undated_start(place.component).filter(|_| !is_ruled);
+        let dates = start.iter().map(|when| when.to_property("RDATE"));
+        let is_series = place.component.property("RECURRENCE-ID").is_none();
+        let excluded = without.iter().filter(|_| is_series).map(|when| when.to_property("EXDATE"));
+        for line in dates.chain(excluded) {
+            added.push(self.zoned(&line, place.zones, out).unwrap_or(line));
         }
         added
     }

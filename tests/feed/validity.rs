@@ -81,6 +81,28 @@ async fn details_keep_the_lines_that_are_lawful() {
     insta::assert_snapshot!(text.replace("\r\n", "\n").replace('\t', "<TAB>"));
 }
 
+/// Two of three common readers leave the start of such a series out unless it is among the dates.
+#[tokio::test]
+async fn a_series_of_dates_without_a_rule_says_its_start_as_one_of_them() {
+    let house = House::new().await;
+    let event =
+        |more: &str| ics(&[&format!("UID:dates\nDTSTART;TZID=Europe/Berlin:20261121T100000\n{more}\nSUMMARY:Dates")]);
+    let dates = "RDATE;TZID=Europe/Berlin:20261123T090000";
+    for (more, start_is_said) in [
+        (dates.to_owned(), true),
+        (format!("RRULE:FREQ=YEARLY\n{dates}"), false),
+        (format!("RDATE;TZID=Europe/Berlin:20261121T100000\n{dates}"), true),
+        ("LOCATION:there".to_owned(), false),
+    ] {
+        house.put("work", "dates.ics", &event(&more)).await;
+        for privacy in [FeedPrivacy::Details, FeedPrivacy::TitlesOnly] {
+            let text = house.shown(&all(privacy)).await;
+            let said = text.matches("RDATE;TZID=Europe/Berlin:20261121T100000\r\n").count();
+            assert_eq!(said, usize::from(start_is_said), "{privacy:?} {more}\n{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn one_zone_name_with_two_meanings_does_not_move_appointments() {
     let zone = |offset: &str| {

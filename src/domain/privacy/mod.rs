@@ -19,7 +19,7 @@ use super::feed::{FeedPrivacy, PrivateAppointments};
 use super::object::{CalendarObject, Class, ComponentKind};
 
 pub use busy::{BusyTime, BusyTimes, busy_times};
-pub use title::{Retitle, titled};
+pub use title::{Retitle, titled, undated_start};
 pub use zone::plain_zone;
 
 /// How much is told. Ordered: a later one tells what the earlier ones tell.

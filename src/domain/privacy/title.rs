@@ -55,7 +55,11 @@ pub fn titled(component: &Component, to: &Retitle<'_>) -> Component {
         };
         shown.push(Property::new(name, &rule.to_string()));
     }
-    for property in dates(component, to) {
+    let is_ruled = shown.property("RRULE").is_some();
+    if let Some(start) = undated_start(component).filter(|_| !is_ruled) {
+        shown.push(placed(&start, to).to_property("RDATE"));
+    }
+    for property in dates(component, start.as_ref(), to) {
         shown.push(property);
     }
     if let Some(title) = component.text("SUMMARY").filter(|title| !title.is_empty()) {
@@ -68,6 +72,19 @@ pub fn titled(component: &Component, to: &Retitle<'_>) -> Component {
         }
     }
     shown
+}
+
+/// The start of a series that has dates, where it is not one of them. Where there is no rule either, it should be said
+/// as a date too: ical.js 2.2 and Python's ical 14.3 leave the start out of such a series.
+#[must_use]
+pub fn undated_start(component: &Component) -> Option<When> {
+    if component.property("RDATE").is_none() || component.property("RECURRENCE-ID").is_some() {
+        return None;
+    }
+    let start = When::of(component.property("DTSTART")?).ok()?;
+    let lists = component.properties_named("RDATE").filter(|property| !property.value().contains('/'));
+    let mut dates = lists.flat_map(|property| When::list_of(property).unwrap_or_default());
+    dates.all(|date| date != start).then_some(start)
 }
 
 fn kind(component: &Component) -> &'static str {
@@ -90,17 +107,21 @@ fn placed(when: &When, to: &Retitle<'_>) -> When {
     }
 }
 
-/// RDATE and EXDATE, a line for each date.
-fn dates(component: &Component, to: &Retitle<'_>) -> Vec<Property> {
+/// RDATE and EXDATE, a line for each date; what is added is of the kind that the start is of.
+fn dates(component: &Component, start: Option<&When>, to: &Retitle<'_>) -> Vec<Property> {
+    let alike = |when: &When| start.and_then(|start| when.in_kind_of(start)).unwrap_or_else(|| when.clone());
     let mut lines = Vec::new();
     for property in component.properties_named("RDATE") {
         if property.value().contains('/') {
             let periods = Period::list_of(property).unwrap_or_default();
             let timed = periods.iter().filter(|period| !period.start.is_date());
-            lines.extend(timed.map(|period| period_line(period, to)));
+            lines.extend(timed.map(|period| match start {
+                Some(When::Date(_)) => alike(&period.start).to_property("RDATE"),
+                _ => period_line(period, to),
+            }));
         } else {
             let dates = When::list_of(property).unwrap_or_default();
-            lines.extend(dates.iter().map(|when| placed(when, to).to_property("RDATE")));
+            lines.extend(dates.iter().map(|when| placed(&alike(when), to).to_property("RDATE")));
         }
     }
     let excluded = component.properties_named("EXDATE").flat_map(|p| When::list_of(p).unwrap_or_default());
