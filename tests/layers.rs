@@ -12,7 +12,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("crypto", &[]),
     ("store", &["domain", "crypto"]),
     ("upstream", &["domain", "ics", "xml"]),
-    ("sync", &["domain", "store", "upstream", "ics"]),
+    ("sync", &["domain", "store", "upstream", "ics", "crypto"]),
     ("auth", &["domain", "store", "crypto"]),
     ("dav", FACE),
     ("feed", FACE),
@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("cli", &["config", "telemetry", "crypto", "domain", "store", "auth", "ics", "xml", "sync", "upstream", "app"]),
 ];
 const FACE: &[&str] = &["auth", "domain", "store", "ics", "xml"];
-const SIGNING_IN: &[&str] = &["auth", "domain", "store", "ics", "xml", "upstream::oauth"];
+const SIGNING_IN: &[&str] = &["auth", "domain", "store", "ics", "xml", "sync::desk"];
 
 /// Packages that are spoken in some rooms only. A package that is not here may be used anywhere.
 const PACKAGES: [(&[&str], &[&str]); 14] = [

@@ -21,6 +21,7 @@ use crate::config::{Config, ConfigError, KEY_FILE};
 use crate::crypto::{Chance, CryptoError, KeyRing};
 use crate::domain::time::{Clock, Instant};
 use crate::store::{OpenError, Store};
+use crate::sync::desk::Desk;
 use crate::telemetry::Metrics;
 
 pub use listener::{ServeError, Server};
@@ -65,6 +66,8 @@ pub struct App {
     pub gate: Gate,
     /// The metrics.
     pub metrics: Metrics,
+    /// Where the faces and the commands leave orders for the sync engine of this process.
+    pub desk: Desk,
 }
 
 impl App {
@@ -84,7 +87,7 @@ impl App {
         let keys = Arc::new(key_ring(&config, &chance)?);
         let store = Store::open(&config.database, &keys, clock, chance).await?;
         let metrics = Metrics::install().map_err(|e| AppError::Config(ConfigError(format!("metrics: {e}"))))?;
-        Ok(App { config: Arc::new(config), gate: Gate::new(store, keys), metrics })
+        Ok(App { config: Arc::new(config), gate: Gate::new(store, keys), metrics, desk: Desk::default() })
     }
 
     /// The store.

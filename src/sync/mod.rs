@@ -9,7 +9,9 @@
 //! | [`retry`] | when a call that failed is made again |
 //! | [`budget`] | how fast a provider may be asked, and when it is left alone |
 //! | [`guard`] | whether a run may remove as much as it would |
+//! | [`desk`] | nothing: it carries people's orders to the engine and its answers back |
 
 pub mod budget;
+pub mod desk;
 pub mod guard;
 pub mod retry;
