@@ -100,6 +100,25 @@ impl Filter {
         Ok(filter)
     }
 
+    /// Every occurrence within a window, by start.
+    pub(crate) fn window(calendar: &Calendar, from_ms: i64, to_ms: i64) -> Self {
+        Self {
+            single: true,
+            show_deleted: false,
+            order: Some(Order::Start),
+            uid: None,
+            words: None,
+            private: Vec::new(),
+            shared: Vec::new(),
+            types: Vec::new(),
+            min_ms: Some(from_ms),
+            max_ms: Some(to_ms),
+            updated_min_ms: None,
+            zone: calendar.time_zone(),
+            now_ms: from_ms,
+        }
+    }
+
     /// Whether the entries are computed and sorted as a whole.
     pub(crate) fn ordered(&self) -> bool {
         self.order.is_some() || self.single
@@ -198,8 +217,10 @@ impl Filter {
         if event.is_series() {
             if event.live() && self.matches(event) {
                 let utc = TimeZone::UTC;
+                let replaced = |at: &usize| calendar.events.get(*at).is_some_and(|one| one.life != Life::Stray);
                 let plain = |shown: &Event| {
-                    shown.slot.as_ref().is_none_or(|slot| !event.exceptions.contains_key(&slot.start.ms(&utc)))
+                    let at = shown.slot.as_ref().and_then(|slot| event.exceptions.get(&slot.start.ms(&utc)));
+                    !at.is_some_and(replaced)
                 };
                 into.extend(self.occurrences(event, OCCURRENCES_MAX).into_iter().filter(plain));
             }

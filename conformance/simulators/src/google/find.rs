@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use http::header;
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::{
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 
 use super::{
     call::{Call, Target},
@@ -77,9 +80,16 @@ impl World {
 impl Calendar {
     /// The event of that id: a stored one, or an occurrence of a series.
     pub(crate) fn find(&self, id: &str) -> Option<Event> {
-        if let Some(event) = self.event(id) {
-            return Some(event.clone());
+        match self.event(id) {
+            // An exception that its series had dropped: the series may have its slot again.
+            Some(event) if event.life == Life::Stray => Some(self.computed(id).unwrap_or_else(|| event.clone())),
+            Some(event) => Some(event.clone()),
+            None => self.computed(id),
         }
+    }
+
+    /// The occurrence of that id, as its series has it.
+    fn computed(&self, id: &str) -> Option<Event> {
         let (master, suffix) = id.rsplit_once('_')?;
         let master = self.event(master).filter(|master| master.live() && master.is_series())?;
         let start = from_suffix(suffix, &master.start)?;
@@ -94,6 +104,14 @@ impl Calendar {
 }
 
 impl Event {
+    /// The wall time of an occurrence's start in the series' own zone.
+    pub(crate) fn wall_of(&self, start: &Moment) -> DateTime {
+        match (&self.start, start) {
+            (Moment::Time { zone, .. }, Moment::Time { ms, .. }) => Moment::Time { ms: *ms, zone: zone.clone() }.wall(),
+            _ => start.wall(),
+        }
+    }
+
     /// One occurrence, as the series has it.
     pub(crate) fn occurrence(&self, start: &Moment) -> Event {
         let utc = TimeZone::UTC;

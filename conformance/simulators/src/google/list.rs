@@ -10,7 +10,7 @@ use super::{
     moment::utc_ms,
     oauth::Caller,
     refusal::Refusal,
-    render::{Reader, etag, full, tombstone},
+    render::{Reader, full, tombstone},
     request::Ask,
     token,
     world::{Calendar, Event, Life, World},
@@ -37,10 +37,6 @@ const UPDATED_MIN_MS: i64 = 30 * super::moment::DAY_MS;
 /// How faults bend a listing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bend {
-    /// The sync token is no longer valid, on whatever page.
-    pub(crate) full_sync: bool,
-    /// The page token is no longer valid.
-    pub(crate) page_expired: bool,
     /// At most so many entries, and more to come.
     pub(crate) page_max: Option<usize>,
     /// The page begins with the last entry of the page before.
@@ -51,8 +47,6 @@ pub(crate) struct Bend {
     pub(crate) again: bool,
     /// A delta leaves out what was deleted.
     pub(crate) no_deletes: bool,
-    /// Etags are new although nothing changed.
-    pub(crate) new_etags: bool,
     /// The entries come in another order.
     pub(crate) shuffle: bool,
 }
@@ -99,9 +93,7 @@ impl World {
             }
             None => whole(calendar, &reader, &filter, cursor, max),
         };
-        if bend.skip && !items.is_empty() {
-            items.pop();
-        }
+        let skipped = if bend.skip { items.pop() } else { None };
         if bend.shuffle {
             items.reverse();
         }
@@ -128,17 +120,13 @@ impl World {
             }
             None => {}
         }
-        if bend.new_etags {
-            for (at, item) in items.iter_mut().enumerate() {
-                if let Some(fields) = item.as_object_mut() {
-                    fields.insert(
-                        "etag".into(),
-                        json!(etag(super::chance::check(self.seed, &format!("{at}.{}", ask.now_ms)) >> 12)),
-                    );
-                }
-            }
-        }
         body.insert("items".into(), Value::Array(items));
+        let skipped =
+            skipped.and_then(|item| item.get("id").and_then(Value::as_str).and_then(|id| calendar.event(id)).cloned());
+        if let Some(event) = skipped {
+            // It changed just now, so that its turn is after this listing.
+            self.store(ask.now_ms, &place.calendar, event, true);
+        }
         Ok(Reply::Json(Value::Object(body)))
     }
 
@@ -159,7 +147,7 @@ impl World {
                 && ask.now_ms.saturating_sub(*made_ms) < self.settings.sync_token_life_ms
         });
         match alive {
-            Some([seq, _, _]) if !bend.full_sync => {
+            Some([seq, _, _]) => {
                 let seq = u64::try_from(seq).unwrap_or(0);
                 let earlier =
                     calendar.changes.range(..=seq).rev().take(3).last().map_or(0, |(at, _)| at.saturating_sub(1));
@@ -178,12 +166,23 @@ impl World {
             token::read::<5>(self.seed, "p", &calendar.id, given).ok_or_else(invalid)?;
         let old = ask.now_ms.saturating_sub(made_ms) >= self.settings.page_token_life_ms
             || u64::try_from(epoch) != Ok(calendar.epoch);
-        if old || bend.page_expired {
+        if old {
             // Within a delta the sync token has gone with it.
             return Err(if since.is_some() { Refusal::full_sync_required() } else { invalid() });
         }
         let back = u64::from(bend.repeat);
         Ok(Cursor { head: u64::try_from(head).unwrap_or(0), at: u64::try_from(at).unwrap_or(0).saturating_sub(back) })
+    }
+
+    /// The first live events get new etags; nothing else changes.
+    pub(crate) fn new_etags(&mut self, now_ms: i64, account: &str, named: &str) {
+        const TOUCHED: usize = 3;
+        let id = self.calendar_id(account, named).to_owned();
+        let Some(calendar) = self.calendars.get(&id) else { return };
+        let touched: Vec<Event> = calendar.events.iter().filter(|event| event.live()).take(TOUCHED).cloned().collect();
+        for event in touched {
+            self.store(now_ms, &id, event, true);
+        }
     }
 
     /// Everything of the answer but its entries and tokens.
@@ -247,28 +246,22 @@ fn delta(
 ) -> (Vec<Value>, Option<u64>) {
     let mut items = Vec::new();
     let mut last = cursor.at;
-    for (seq, at) in calendar.changes.range(cursor.at.saturating_add(1)..=cursor.head.max(cursor.at.saturating_add(1)))
-    {
+    for (seq, at) in calendar.changes.range(cursor.at.saturating_add(1)..) {
         if *seq > cursor.head {
             break;
         }
         let Some(event) = calendar.events.get(*at) else { continue };
-        if bend.no_deletes && !event.live() {
+        let shown = if bend.no_deletes && !event.live() { Vec::new() } else { filter.in_delta(calendar, event) };
+        if shown.is_empty() {
             continue;
         }
-        for shown in filter.in_delta(calendar, event) {
-            items.push(show(calendar, &shown, reader));
-        }
         // A series' occurrences stay together, so a page may be longer than asked.
-        if items.len() >= max
-            && calendar.changes.range(seq + 1..=cursor.head.max(seq + 1)).any(|(next, _)| *next <= cursor.head)
-        {
-            last = *seq;
+        if items.len() >= max {
             return (items, Some(last));
         }
+        items.extend(shown.iter().map(|event| show(calendar, event, reader)));
         last = *seq;
     }
-    let _ = last;
     (items, None)
 }
 

@@ -11,8 +11,11 @@ mod call;
 mod chance;
 mod consent;
 mod draft;
+mod faults;
 mod filter;
 mod find;
+mod human;
+mod inspect;
 mod invite;
 mod list;
 mod moment;
@@ -23,9 +26,11 @@ mod refusal;
 mod render;
 mod request;
 mod scope;
+mod split;
 #[cfg(test)]
 mod tests;
 mod token;
+mod upkeep;
 mod world;
 mod write;
 
@@ -35,11 +40,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 pub use call::Call;
+pub use faults::{Fault, Faults, Rule};
+pub use human::{Human, Refused};
 pub use oauth::Tokens;
 pub use scope::SCOPE_PREFIX;
 pub use world::{Mail, Role};
 
 use call::{Target, route};
+use list::Bend;
 use oauth::{Caller, Client};
 use refusal::Refusal;
 use request::Ask;
@@ -106,12 +114,13 @@ pub struct Google {
     world: World,
     seen: Vec<Seen>,
     counts: BTreeMap<Call, u64>,
+    faults: Faults,
 }
 
 impl Google {
     /// An empty provider. The same seed and the same calls give the same answers.
     pub fn new(seed: u64) -> Self {
-        Self { world: World::new(seed), seen: Vec::new(), counts: BTreeMap::new() }
+        Self { world: World::new(seed), seen: Vec::new(), counts: BTreeMap::new(), faults: Faults::default() }
     }
 
     /// How the provider is set.
@@ -119,22 +128,56 @@ impl Google {
         &mut self.world.settings
     }
 
+    /// What goes wrong, and when.
+    pub fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
     /// Answers one request.
     pub fn handle(&mut self, now_ms: i64, request: &Request<Bytes>) -> Outcome {
         let ask = Ask::new(now_ms, request);
         let (call, target) = route(&ask.method, &ask.path);
         *self.counts.entry(call).or_default() += 1;
-        let response = self.answer(&ask, call, &target);
-        self.seen.push(Seen {
-            at_ms: now_ms,
-            call,
-            request: request.clone(),
-            status: Some(response.status().as_u16()),
-        });
-        Outcome::Answer(response)
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+        let fault = self.faults.pick(call, ask.method.as_str(), path);
+        let outcome = self.meet(&ask, call, &target, fault);
+        let status = match &outcome {
+            Outcome::Lost => None,
+            Outcome::Answer(response) | Outcome::Late { response, .. } | Outcome::Truncated { response, .. } => {
+                Some(response.status().as_u16())
+            }
+        };
+        self.seen.push(Seen { at_ms: now_ms, call, request: request.clone(), status });
+        outcome
     }
 
-    fn answer(&mut self, ask: &Ask, call: Call, target: &Target) -> Response<Bytes> {
+    /// Carries a request out, as far as the fault lets it.
+    fn meet(&mut self, ask: &Ask, call: Call, target: &Target, fault: Option<Fault>) -> Outcome {
+        let Some(fault) = fault else { return Outcome::Answer(self.answer(ask, call, target, Bend::default())) };
+        if fault == Fault::LoseRequest {
+            return Outcome::Lost;
+        }
+        if let Some(response) = fault.instead(call) {
+            return Outcome::Answer(response);
+        }
+        if fault == Fault::NewEtags
+            && let Ok(caller) = self.world.caller(ask.now_ms, ask.token())
+        {
+            self.world.new_etags(ask.now_ms, &caller.account, &target.calendar);
+        }
+        let response = fault.spoil(self.answer(ask, call, target, fault.bend()));
+        match fault {
+            Fault::LoseResponse => Outcome::Lost,
+            Fault::Delay { ms } => Outcome::Late { after_ms: ms, response },
+            Fault::Truncate { per_mille } => {
+                let part = response.body().len() as u64 * u64::from(per_mille.min(1000)) / 1000;
+                Outcome::Truncated { after_bytes: usize::try_from(part).unwrap_or(0), response }
+            }
+            _ => Outcome::Answer(response),
+        }
+    }
+
+    fn answer(&mut self, ask: &Ask, call: Call, target: &Target, bend: Bend) -> Response<Bytes> {
         match call {
             Call::Authorize => return self.world.authorize(ask),
             Call::Token => return self.world.token(ask),
@@ -142,7 +185,7 @@ impl Google {
             Call::Userinfo => return self.world.userinfo(ask),
             _ => {}
         }
-        match self.carry_out(ask, call, target) {
+        match self.carry_out(ask, call, target, bend) {
             Ok(Reply::Json(body)) => {
                 let mut response = answer::json(200, &body, ask.pretty());
                 let own = body
@@ -160,7 +203,7 @@ impl Google {
         }
     }
 
-    fn carry_out(&mut self, ask: &Ask, call: Call, target: &Target) -> Result<Reply, Refusal> {
+    fn carry_out(&mut self, ask: &Ask, call: Call, target: &Target, bend: Bend) -> Result<Reply, Refusal> {
         let world = &mut self.world;
         let caller: Caller = world.caller(ask.now_ms, ask.token())?;
         if !Reach::of(call, &caller.scopes).any() {
@@ -169,7 +212,7 @@ impl Google {
         match call {
             Call::CalendarListList => world.calendar_list_list(ask, &caller),
             Call::CalendarListGet => world.calendar_list_get(ask, &caller, target),
-            Call::EventsList => world.events_list(ask, &caller, target, list::Bend::default()),
+            Call::EventsList => world.events_list(ask, &caller, target, bend),
             Call::EventsGet => world.events_get(ask, &caller, target),
             Call::EventsInsert => world.events_insert(ask, &caller, target),
             Call::EventsUpdate => world.events_change(ask, &caller, target, Kind::Update),
@@ -261,23 +304,5 @@ impl Google {
     /// An account's access tokens run out.
     pub fn expire_access_tokens(&mut self, account: &str) {
         self.world.expire_access(account);
-    }
-}
-
-/// Looking in.
-impl Google {
-    /// All requests seen, oldest first.
-    pub fn seen(&self) -> &[Seen] {
-        &self.seen
-    }
-
-    /// How often a call came.
-    pub fn count(&self, call: Call) -> u64 {
-        self.counts.get(&call).copied().unwrap_or(0)
-    }
-
-    /// The mails that would have been sent.
-    pub fn mails(&self) -> &[Mail] {
-        &self.world.mails
     }
 }

@@ -107,6 +107,13 @@ impl Series {
             .collect()
     }
 
+    /// How many occurrences the rules make before this wall time; exceptions count, extra dates do not.
+    pub(crate) fn rule_walls_before(&self, wall: &DateTime) -> usize {
+        let rules =
+            Self { dates: BTreeSet::new(), except: BTreeSet::new(), except_days: BTreeSet::new(), ..self.clone() };
+        rules.walls(Some(*wall), STEPS_MAX).iter().filter(|one| *one < wall).count()
+    }
+
     /// The starts of occurrences up to and including `last`.
     pub(crate) fn starts(&self, last: Option<DateTime>, max: usize) -> Vec<Moment> {
         self.walls(last, max).into_iter().map(|wall| self.start.at_wall(wall)).collect()

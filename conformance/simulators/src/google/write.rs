@@ -1,6 +1,6 @@
 //! events.get, insert, update, patch and delete.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -69,7 +69,7 @@ impl World {
 
     pub(crate) fn events_insert(&mut self, ask: &Ask, caller: &Caller, target: &Target) -> Result<Reply, Refusal> {
         let place = self.place(caller, Call::EventsInsert, target)?;
-        let draft = self.draft(ask, &place, &ask.json()?)?;
+        let draft = Draft::read(&ask.json()?, &self.calendar(&place.calendar)?.zone, allowed(ask))?;
         let event = self.insert(ask.now_ms, &place, &caller.account, draft)?;
         self.mail(ask.now_ms, SendUpdates::of(ask), &place.calendar, &event, "REQUEST");
         self.show(ask, caller, &place, &event.id)
@@ -144,7 +144,7 @@ impl World {
         let event = self.calendar(&place.calendar)?.find(&target.event).ok_or_else(Refusal::not_found)?;
         if_match(ask, event.etag)?;
         let body = ask.json()?;
-        let (changed, quiet) = self.changed(ask, &place, &caller.account, &event, &body, kind)?;
+        let (changed, quiet) = self.changed(allowed(ask), &place, &caller.account, &event, &body, kind)?;
         let cancels = event.live() && !changed.live();
         let reply = if changed.organizer.email != place.calendar { "REPLY" } else { "REQUEST" };
         self.put(ask.now_ms, &place.calendar, &event, changed.clone(), quiet);
@@ -155,7 +155,7 @@ impl World {
     /// The event after a write, and whether it is one of reminders only.
     pub(crate) fn changed(
         &self,
-        ask: &Ask,
+        may: Allowed,
         place: &Place,
         account: &str,
         event: &Event,
@@ -178,7 +178,7 @@ impl World {
                 None => {}
             }
         }
-        let draft = self.draft(ask, place, &wanted)?;
+        let draft = Draft::read(&wanted, &calendar.zone, may)?;
         if draft.event_type.as_ref().is_some_and(|given| *given != event.event_type) {
             return Err(Refusal::invalid("Event type cannot be changed."));
         }
@@ -192,13 +192,26 @@ impl World {
         // An occurrence has no rule of its own.
         changed.recurrence = if event.slot.is_some() { Vec::new() } else { draft.recurrence };
         changed.fields = draft.fields;
-        let may = allowed(ask);
         for (name, may) in [("conferenceData", may.conference), ("attachments", may.attachments)] {
             if let (false, Some(kept)) = (may, event.fields.get(name)) {
                 changed.fields.insert(name.into(), kept.clone());
             }
         }
         changed.attendees = draft.attendees;
+        if changed.fields.remove("attendeesOmitted").is_some() {
+            // The list is not meant as a whole: it says the writer's own answer and nothing else.
+            let own = changed
+                .attendees
+                .iter()
+                .find(|entry| email(entry) == place.calendar)
+                .map(|entry| answer(entry).to_owned());
+            changed.attendees.clone_from(&event.attendees);
+            if let (Some(own), Some(entry)) =
+                (own, changed.attendees.iter_mut().find(|entry| email(entry) == place.calendar))
+            {
+                entry.insert("responseStatus".into(), Value::String(own));
+            }
+        }
         match draft.reminders {
             Some(reminders) => _ = changed.reminders.insert(account.to_owned(), reminders),
             None => _ = changed.reminders.remove(account),
@@ -234,7 +247,7 @@ impl World {
         if event.slot.is_none()
             && (event.start != before.start || event.recurrence != before.recurrence || event.life != before.life)
         {
-            self.drop_strays(now_ms, calendar_id, &event);
+            self.drop_strays(now_ms, calendar_id, before, &event);
         }
         if let Some(slot) = &event.slot
             && event.is_private()
@@ -254,27 +267,31 @@ impl World {
         }
     }
 
-    /// After a series changed: its exceptions whose slot it no longer has are gone.
-    fn drop_strays(&mut self, now_ms: i64, calendar_id: &str, master: &Event) {
-        let series = if master.live() && master.is_series() {
+    /// After a series changed: its exceptions whose slot it no longer has are gone. A removed occurrence's goes silently, and
+    /// stays only when the series was deleted, so that it can come back.
+    fn drop_strays(&mut self, now_ms: i64, calendar_id: &str, before: &Event, master: &Event) {
+        let revived = master.live() && !before.live();
+        let series = if master.live() && master.is_series() && !revived {
             Series::read(&master.recurrence, &master.start).ok()
         } else {
             None
         };
-        let Some(calendar) = self.calendars.get(calendar_id) else { return };
-        let stray: Vec<Event> = calendar
-            .event(&master.id)
-            .into_iter()
-            .flat_map(|stored| stored.exceptions.values())
-            .filter_map(|at| calendar.events.get(*at))
-            .filter(|exception| exception.live())
-            .filter(|exception| {
-                let slot = exception.slot.as_ref();
-                !slot.is_some_and(|slot| series.as_ref().is_some_and(|series| series.has(&slot.start)))
-            })
-            .cloned()
-            .collect();
-        for exception in stray {
+        let Some(calendar) = self.calendars.get_mut(calendar_id) else { return };
+        let Some(stored) = calendar.event(&master.id) else { return };
+        let mut told = Vec::new();
+        for at in stored.exceptions.values().copied().collect::<Vec<_>>() {
+            let Some(exception) = calendar.events.get_mut(at) else { continue };
+            let fits = exception
+                .slot
+                .as_ref()
+                .is_some_and(|slot| series.as_ref().is_some_and(|series| series.has(&slot.start)));
+            match exception.life {
+                Life::Live if !fits => told.push(exception.clone()),
+                Life::Cancelled if !fits && master.live() => exception.life = Life::Stray,
+                _ => {}
+            }
+        }
+        for exception in told {
             self.store(now_ms, calendar_id, Event { life: Life::Stray, ..exception }, false);
         }
     }
@@ -304,12 +321,6 @@ impl World {
     /// Deletes an event, or one occurrence.
     pub(crate) fn remove(&mut self, now_ms: i64, calendar_id: &str, event: &Event) {
         self.put(now_ms, calendar_id, event, Event { life: Life::Cancelled, ..event.clone() }, false);
-    }
-
-    /// A body read for this calendar.
-    pub(crate) fn draft(&self, ask: &Ask, place: &Place, body: &Map<String, Value>) -> Result<Draft, Refusal> {
-        let zone: Arc<str> = self.calendar(&place.calendar)?.zone.clone();
-        Draft::read(body, &zone, allowed(ask))
     }
 
     /// The answer that shows an event.
@@ -357,9 +368,7 @@ fn by_guest(own: &str, before: &Event, after: &Event) -> Result<(), Refusal> {
     let shared = |event: &Event| event.fields.get("extendedProperties").and_then(|all| all.get("shared")).cloned();
     let same_fields = SHARED_FIELDS.iter().all(|name| before.fields.get(*name) == after.fields.get(*name));
     let same_times = before.start == after.start && before.end == after.end && before.recurrence == after.recurrence;
-    // `attendeesOmitted` says that the list is not meant as a whole.
-    let omitted = after.fields.get("attendeesOmitted") == Some(&Value::Bool(true));
-    if same_fields && same_times && (omitted || others(before) == others(after)) && shared(before) == shared(after) {
+    if same_fields && same_times && others(before) == others(after) && shared(before) == shared(after) {
         Ok(())
     } else {
         Err(Refusal::not_organizer())

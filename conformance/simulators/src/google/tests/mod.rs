@@ -1,6 +1,9 @@
 //! The provider as its clients see it.
 
 mod events;
+mod faults;
+mod lists;
+mod people;
 
 use bytes::Bytes;
 use http::Request;

@@ -1,0 +1,85 @@
+//! Looking in from outside: for invariants, not for clients.
+
+use serde_json::Value;
+
+use super::{
+    Call, Google, Mail, Seen,
+    filter::Filter,
+    render::{Reader, full},
+    world::{Calendar, Event, Life, Role},
+};
+
+/// The owner, reading in the calendar's zone.
+pub(crate) fn owner(calendar: &Calendar) -> Reader {
+    Reader { account: calendar.owner.clone(), role: Role::Owner, zone: calendar.time_zone(), attendees_max: None }
+}
+
+/// Looking in.
+impl Google {
+    /// Single events, series, changed occurrences, and removed occurrences (`cancelled`) of live series, as the owner sees
+    /// them; in the order of creation.
+    pub fn events(&self, calendar: &str) -> Vec<Value> {
+        let there = |calendar: &Calendar, event: &Event| match event.life {
+            Life::Live => true,
+            Life::Cancelled => event.slot.is_some() && super::list::series_lives(calendar, event),
+            Life::Stray => false,
+        };
+        let Some(calendar) = self.world.calendars.get(calendar).filter(|calendar| !calendar.deleted) else {
+            return Vec::new();
+        };
+        let reader = owner(calendar);
+        let found = calendar.events.iter().filter(|event| there(calendar, event));
+        found.map(|event| Value::Object(full(calendar, event, &reader))).collect()
+    }
+
+    /// One event, deleted ones included, or an occurrence, as the owner sees it.
+    pub fn event(&self, calendar: &str, id: &str) -> Option<Value> {
+        let calendar = self.world.calendars.get(calendar)?;
+        Some(Value::Object(full(calendar, &calendar.find(id)?, &owner(calendar))))
+    }
+
+    /// Every occurrence that ends after the first instant and starts before the second, in the order of their starts.
+    pub fn occurrences(&self, calendar: &str, from_ms: i64, to_ms: i64) -> Vec<Value> {
+        let Some(calendar) = self.world.calendars.get(calendar).filter(|calendar| !calendar.deleted) else {
+            return Vec::new();
+        };
+        let reader = owner(calendar);
+        let sorted = Filter::window(calendar, from_ms, to_ms).sorted(calendar);
+        sorted.iter().map(|event| Value::Object(full(calendar, event, &reader))).collect()
+    }
+
+    /// The ids of all calendars that are not deleted.
+    pub fn calendars(&self) -> Vec<String> {
+        self.world.calendars.values().filter(|calendar| !calendar.deleted).map(|calendar| calendar.id.clone()).collect()
+    }
+
+    /// The addresses of all accounts.
+    pub fn accounts(&self) -> Vec<String> {
+        self.world.accounts.keys().cloned().collect()
+    }
+
+    /// All requests seen, oldest first, since the start or [`Google::forget_seen`].
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// Forgets the requests seen; the counts stay.
+    pub fn forget_seen(&mut self) {
+        self.seen.clear();
+    }
+
+    /// How often a call came.
+    pub fn count(&self, call: Call) -> u64 {
+        self.counts.get(&call).copied().unwrap_or(0)
+    }
+
+    /// How many requests came.
+    pub fn count_all(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// The mails that would have been sent.
+    pub fn mails(&self) -> &[Mail] {
+        &self.world.mails
+    }
+}
