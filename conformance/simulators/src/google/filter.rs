@@ -119,6 +119,30 @@ impl Filter {
         }
     }
 
+    /// The occurrences of a series, bounded as asked.
+    pub(crate) fn instances(
+        calendar: &Calendar,
+        now_ms: i64,
+        from_ms: Option<i64>,
+        to_ms: Option<i64>,
+        show_deleted: bool,
+    ) -> Self {
+        Self { min_ms: from_ms, max_ms: to_ms, show_deleted, now_ms, ..Self::window(calendar, now_ms, now_ms) }
+    }
+
+    /// The occurrences of one series and what replaces them, by start.
+    pub(crate) fn of_series(&self, calendar: &Calendar, master: &Event) -> Vec<Event> {
+        let mut found = Vec::new();
+        self.expand(calendar, master, &mut found);
+        for exception in master.exceptions.values().filter_map(|at| calendar.events.get(*at)) {
+            if exception.life != Life::Stray {
+                self.expand(calendar, exception, &mut found);
+            }
+        }
+        found.sort_by_key(|event| event.start.ms(&self.zone));
+        found
+    }
+
     /// Whether the entries are computed and sorted as a whole.
     pub(crate) fn ordered(&self) -> bool {
         self.order.is_some() || self.single

@@ -78,6 +78,11 @@ impl Google {
         self.counts.values().sum()
     }
 
+    /// Units that an account spent through a client in the last minute.
+    pub fn quota_spent(&self, now_ms: i64, client: &str, account: &str) -> usize {
+        self.world.spent(now_ms, client, account)
+    }
+
     /// The mails that would have been sent.
     pub fn mails(&self) -> &[Mail] {
         &self.world.mails

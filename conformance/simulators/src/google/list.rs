@@ -186,7 +186,12 @@ impl World {
     }
 
     /// Everything of the answer but its entries and tokens.
-    fn envelope(&self, calendar: &Calendar, caller: &Caller, reader: &Reader) -> Result<Map<String, Value>, Refusal> {
+    pub(crate) fn envelope(
+        &self,
+        calendar: &Calendar,
+        caller: &Caller,
+        reader: &Reader,
+    ) -> Result<Map<String, Value>, Refusal> {
         let entry = self.accounts.get(&caller.account).and_then(|account| account.entries.get(&calendar.id));
         let latest =
             calendar.changes.last_key_value().map_or(calendar.etag, |(seq, _)| calendar.etag.wrapping_add(*seq));

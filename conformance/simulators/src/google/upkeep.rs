@@ -8,21 +8,13 @@ use super::{Google, Role};
 impl Google {
     /// The account's role on a calendar becomes another; sync tokens of the calendar die, as they do with every change of rights.
     pub fn set_role(&mut self, now_ms: i64, account: &str, calendar: &str, role: Role) {
-        let world = &mut self.world;
-        let (etag, seq) = (world.next_etag(now_ms), world.next_seq());
-        if let Some(entry) = world.accounts.get_mut(account).and_then(|account| account.entries.get_mut(calendar)) {
-            (entry.role, entry.etag, entry.seq) = (role, etag, seq);
-        }
+        self.world.touch_entry(now_ms, account, calendar, |entry| entry.role = role);
         self.expire_sync_tokens(calendar);
     }
 
     /// A calendar leaves an account's list, as when it is no longer shared.
     pub fn unshare(&mut self, now_ms: i64, account: &str, calendar: &str) {
-        let world = &mut self.world;
-        let (etag, seq) = (world.next_etag(now_ms), world.next_seq());
-        if let Some(entry) = world.accounts.get_mut(account).and_then(|account| account.entries.get_mut(calendar)) {
-            (entry.deleted, entry.etag, entry.seq) = (true, etag, seq);
-        }
+        self.world.touch_entry(now_ms, account, calendar, |entry| entry.deleted = true);
     }
 
     /// A calendar is deleted with everything in it.
@@ -30,9 +22,7 @@ impl Google {
         if let Some(found) = self.world.calendars.get_mut(calendar) {
             found.deleted = true;
         }
-        for account in self.accounts() {
-            self.unshare(now_ms, &account, calendar);
-        }
+        self.world.unlist_everywhere(now_ms, calendar);
     }
 
     /// All sync and page tokens of a calendar die.

@@ -107,16 +107,34 @@ pub(crate) struct Calendar {
 }
 
 impl Calendar {
+    pub(crate) fn new(id: &str, name: &str, owner: &str, zone: &str, etag: u64) -> Self {
+        Self {
+            id: id.to_owned(),
+            summary: name.to_owned(),
+            description: None,
+            location: None,
+            zone: zone.into(),
+            owner: owner.to_owned(),
+            primary: id == owner,
+            etag,
+            updated_ms: 0,
+            deleted: false,
+            made_by: None,
+            watchable: true,
+            epoch: 0,
+            events: Vec::new(),
+            ids: HashMap::new(),
+            uids: HashMap::new(),
+            changes: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn time_zone(&self) -> TimeZone {
         zone_or_utc(&self.zone)
     }
 
     pub(crate) fn event(&self, id: &str) -> Option<&Event> {
         self.ids.get(id).and_then(|at| self.events.get(*at))
-    }
-
-    pub(crate) fn index(&self, id: &str) -> Option<usize> {
-        self.ids.get(id).copied()
     }
 }
 
@@ -226,6 +244,7 @@ pub(crate) struct World {
     pub(crate) mails: Vec<Mail>,
     pub(crate) settings: super::Settings,
     pub(crate) push: super::push::Push,
+    pub(crate) quota: super::quota::Quota,
     seq: u64,
     last_etag: u64,
 }
@@ -241,6 +260,7 @@ impl World {
             mails: Vec::new(),
             settings: super::Settings::default(),
             push: super::push::Push::default(),
+            quota: super::quota::Quota::default(),
             seq: 0,
             last_etag: 0,
         }

@@ -267,6 +267,12 @@ impl World {
         }
     }
 
+    /// Stores a changed event without telling the other people of it.
+    pub(crate) fn put_quietly(&mut self, now_ms: i64, calendar_id: &str, before: &Event, event: Event) {
+        self.store(now_ms, calendar_id, event.clone(), false);
+        self.drop_strays(now_ms, calendar_id, before, &event);
+    }
+
     /// After a series changed: its exceptions whose slot it no longer has are gone. A removed occurrence's goes silently, and
     /// stays only when the series was deleted, so that it can come back.
     fn drop_strays(&mut self, now_ms: i64, calendar_id: &str, before: &Event, master: &Event) {

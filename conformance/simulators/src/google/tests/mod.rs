@@ -1,8 +1,10 @@
 //! The provider as its clients see it.
 
+mod access;
 mod events;
 mod faults;
 mod lists;
+mod more;
 mod people;
 
 use bytes::Bytes;
