@@ -8,10 +8,12 @@
 //! | --- | --- |
 //! | [`retry`] | when a call that failed is made again |
 //! | [`budget`] | how fast a provider may be asked, and when it is left alone |
+//! | [`merge`] | what an appointment says that both sides changed |
 //! | [`guard`] | whether a run may remove as much as it would |
 //! | [`desk`] | nothing: it carries people's orders to the engine and its answers back |
 
 pub mod budget;
 pub mod desk;
 pub mod guard;
+pub mod merge;
 pub mod retry;

@@ -18,6 +18,12 @@ const REPEATS: [(&str, &[&str]); 5] = [
     ("SUMMARY", &[]),
 ];
 
+/// Lines in which some clients repeat what the property of that name says.
+#[must_use]
+pub fn repeats_of(name: &str) -> &'static [&'static str] {
+    REPEATS.iter().find(|(of, _)| *of == name).map_or(&[], |(_, repeats)| repeats)
+}
+
 /// An instant as the UTC wall clock that DTSTAMP and its like write; whole seconds.
 #[must_use]
 pub fn instant_utc(now: Instant) -> When {

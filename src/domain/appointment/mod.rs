@@ -30,12 +30,14 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{apply, instant_utc};
+pub use apply::{apply, instant_utc, repeats_of};
 pub use create::create;
 pub use facts::{FACT_CHARS_MAX, Facts};
 pub use instance::{Occurrence, apply_instance, cancel_instance};
 pub use people::{Attendee, AttendeeRole, AttendeeStatus, Organizer};
 pub use reminder::{Action, Reminder, ReminderTime};
+pub use series::Shift;
+pub use zones::Spelling;
 
 use crate::ics::When;
 

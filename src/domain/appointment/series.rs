@@ -9,7 +9,7 @@ use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, When};
 
 /// From one start of a series to another.
-pub(super) struct Shift {
+pub struct Shift {
     from: DateTime,
     from_zone: Zone,
     to: When,
@@ -17,12 +17,15 @@ pub(super) struct Shift {
 }
 
 impl Shift {
-    pub(super) fn between(from: &When, to: &When, zones: &Zones<'_>) -> Shift {
+    /// The way between two starts, of which the zones are those of their object.
+    #[must_use]
+    pub fn between(from: &When, to: &When, zones: &Zones<'_>) -> Shift {
         Shift { from: from.local(), from_zone: zones.of_value(from), to: to.clone(), to_zone: zones.of_value(to) }
     }
 
     /// Where an instance that would have begun at `when` begins now.
-    fn moved(&self, when: &When, zones: &Zones<'_>) -> When {
+    #[must_use]
+    pub fn moved(&self, when: &When, zones: &Zones<'_>) -> When {
         if let (When::Date(date), false) = (when, self.to.is_date()) {
             // An exception that names the day of a timed series (or the series was all-day until now).
             let days = self.to.local().date().since(self.from.date()).unwrap_or_default();
@@ -69,7 +72,7 @@ impl Shift {
     }
 
     /// Names the instance that an override replaces by its new time. One that had not been moved moves as well.
-    pub(super) fn move_override(&self, component: &mut Component, zones: &Zones<'_>, spelling: &mut Spelling) {
+    pub fn move_override(&self, component: &mut Component, zones: &Zones<'_>, spelling: &mut Spelling) {
         let Some((property, id)) = component.property("RECURRENCE-ID").and_then(|p| Some((p, When::of(p).ok()?)))
         else {
             return;

@@ -28,7 +28,7 @@ pub(super) fn with_wall(kind: &When, wall: DateTime) -> When {
 }
 
 /// How one calendar object spells the zones it knows.
-pub(super) struct Spelling {
+pub struct Spelling {
     /// IANA name and the TZID that stands for it here.
     known: Vec<(String, String)>,
     /// Zones that must be defined, with the first year they are needed in.
@@ -36,7 +36,9 @@ pub(super) struct Spelling {
 }
 
 impl Spelling {
-    pub(super) fn of(calendar: &Component) -> Spelling {
+    /// How a VCALENDAR spells them.
+    #[must_use]
+    pub fn of(calendar: &Component) -> Spelling {
         let zones = Zones::of(calendar);
         let used = calendar
             .components_named("VEVENT")
@@ -70,12 +72,13 @@ impl Spelling {
         when.clone()
     }
 
-    pub(super) fn property(&mut self, name: &str, when: &When) -> Property {
+    /// A time as a property of that name, as this object writes it.
+    pub fn property(&mut self, name: &str, when: &When) -> Property {
         self.spell(when).to_property(name)
     }
 
     /// Defines what was spelled and is not defined yet.
-    pub(super) fn define(self, calendar: &mut Component) {
+    pub fn define(self, calendar: &mut Component) {
         for (name, year) in self.missing {
             if let Some(zone) = definition(&name, year) {
                 calendar.insert_component(zone);
