@@ -230,7 +230,8 @@ impl WriteTx {
         if rows == 1 { Ok(()) } else { Err(CalendarError::Exists) }
     }
 
-    /// Deletes a calendar. Every object in it leaves its last version and can be restored into another calendar.
+    /// Deletes a calendar. Every object in it leaves its last version and can be restored into another calendar. Its links
+    /// are detached: nothing is deleted at a provider because a calendar went.
     ///
     /// # Errors
     /// [`CalendarError::Forbidden`] unless the access proves [`Right::Own`].
@@ -240,6 +241,10 @@ impl WriteTx {
         self.next_seq(access).await?;
         let deleted = self.bury_all(access, cause).await?;
         for sql in [
+            "delete from outbox where firm_id = $1 and link_id in \
+             (select link_id from links where firm_id = $1 and calendar_id = $2)",
+            "update links set status = 'detached', status_note = 'its calendar was deleted here' \
+             where firm_id = $1 and calendar_id = $2",
             "delete from objects where firm_id = $1 and calendar_id = $2",
             "delete from tombstones where firm_id = $1 and calendar_id = $2",
             "delete from properties where firm_id = $1 and resource_id = $2",

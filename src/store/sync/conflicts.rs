@@ -1,7 +1,7 @@
-//! Conflicts: mappings whose two sides changed the same thing, awaiting a decision, and decisions as history. Notices,
-//! which tell a user what waits for them, and the ledger of who was invited to what.
+//! Conflicts: mappings whose two sides changed the same thing, awaiting a decision, and decisions as history. And the
+//! ledger of who was invited to what.
 
-use crate::domain::ids::{ConflictId, FirmId, LinkId, MappingId, NoticeId, ObjectId, UserId};
+use crate::domain::ids::{ConflictId, FirmId, LinkId, MappingId, ObjectId, UserId};
 use crate::domain::sync::{ConflictKind, Resolution};
 use crate::domain::time::Instant;
 use crate::store::sql::{Row, StoreError, args};
@@ -232,30 +232,6 @@ impl WriteTx {
                 "insert into mail_ledger (firm_id, uid, recurrence_id, sequence, recipient, method, at_ms) \
                  values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
                 args![firm, uid, recurrence_id, sequence, recipient, method, now],
-            )
-            .await?;
-        Ok(rows == 1)
-    }
-
-    /// Tells a user something once: a notice of this kind about this target that is not seen yet is not repeated.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn notify_user(
-        &mut self,
-        (firm, user): (&FirmId, &UserId),
-        kind: &str,
-        target: &str,
-        text: &str,
-    ) -> Result<bool, StoreError> {
-        let now = self.now();
-        let id = NoticeId::new(now, self.random());
-        let rows = self
-            .exec(
-                "insert into notices (firm_id, notice_id, user_id, kind, target, text, created_ms) \
-                 select $1, $2, $3, $4, $5, $6, $7 where not exists (select 1 from notices where firm_id = $1 \
-                 and user_id = $3 and kind = $4 and target = $5 and seen_ms is null)",
-                args![firm, &id, user, kind, target, text, now],
             )
             .await?;
         Ok(rows == 1)

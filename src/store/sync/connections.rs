@@ -147,6 +147,8 @@ impl WriteTx {
                  token_expires_ms, secret_version, created_ms, changed_ms) \
                  select $1, $2, $3, $4, $5, $6, 'active', $7, $8, 1, $9, $9 \
                  where (select count(*) from connections where firm_id = $1 and user_id = $3) < $10 \
+                 or exists (select 1 from connections where firm_id = $1 and user_id = $3 and provider = $4 \
+                 and account = $5) \
                  on conflict (firm_id, user_id, provider, account) do update set status = 'active', status_note = null, \
                  scopes = excluded.scopes, token_expires_ms = excluded.token_expires_ms, slow_until_ms = null, \
                  secret_version = connections.secret_version + 1, changed_ms = excluded.changed_ms \
@@ -211,7 +213,9 @@ impl WriteTx {
             "update connections set status = $3, status_note = $4, changed_ms = $5{forget} \
              where firm_id = $1 and connection_id = $2"
         );
-        Ok(self.exec(&sql, args![firm, id, status.as_str(), note, now]).await? == 1)
+        let rows = self.exec(&sql, args![firm, id, status.as_str(), note, now]).await?;
+        self.wake();
+        Ok(rows == 1)
     }
 
     /// Makes all of an account wait.

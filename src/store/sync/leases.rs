@@ -68,15 +68,21 @@ impl ReadTx {
         Ok(due)
     }
 
-    /// When the next link will have something to do; `None`: nothing is planned.
+    /// When the next link will have something to do that may be done then: not before its account may be asked again, and
+    /// a lease has ended. `None`: nothing is planned.
     ///
     /// # Errors
     /// The database failed.
     pub async fn next_due(&mut self) -> Result<Option<Instant>, StoreError> {
         let row = self
             .first(
-                "select min(t.due) from (select min(due_ms) as due from links where status = 'active' \
-                 union all select min(not_before_ms) from outbox) t",
+                "select min(case when t.due < t.slow and t.held <= t.slow then t.slow when t.due < t.held then t.held \
+                 else t.due end) from (select case when o.due < l.due_ms then o.due else l.due_ms end as due, \
+                 coalesce(k.slow_until_ms, 0) as slow, coalesce(l.lease_until_ms, 0) as held from links l \
+                 join connections k on k.firm_id = l.firm_id and k.connection_id = l.connection_id \
+                 left join (select firm_id, link_id, min(not_before_ms) as due from outbox group by firm_id, link_id) o \
+                 on o.firm_id = l.firm_id and o.link_id = l.link_id \
+                 where l.status = 'active' and k.status = 'active') t",
                 args![],
             )
             .await?;
@@ -85,8 +91,9 @@ impl ReadTx {
 }
 
 impl WriteTx {
-    /// Asks for a run of a link, not before `at`. A run that is due earlier stays due earlier; a stronger kind
-    /// (`resync`, `full`) is not weakened.
+    /// Asks for a run of a link, not before `at`. A run that is due earlier stays due earlier, by a millisecond more, so
+    /// that [`WriteTx::end_pull`] sees that somebody asked during a run; a stronger kind (`resync`, `full`) is not
+    /// weakened.
     ///
     /// # Errors
     /// The database failed.
@@ -99,7 +106,7 @@ impl WriteTx {
     ) -> Result<bool, StoreError> {
         let rows = self
             .exec(
-                "update links set due_ms = case when due_ms < $4 then due_ms else $4 end, \
+                "update links set due_ms = case when due_ms <= $4 then due_ms - 1 else $4 end, \
                  due_kind = case when due_kind in ('full', 'resync') then due_kind else $3 end \
                  where firm_id = $1 and link_id = $2 and status <> 'detached'",
                 args![firm, id, kind.as_str(), at],
@@ -222,8 +229,8 @@ impl WriteTx {
         let success = (status != RunStatus::Failed).then_some(now);
         self.exec(
             "update links set last_run_ms = $4, last_success_ms = coalesce($5, last_success_ms), last_status = $6, \
-             failures = case when $6 = 'failed' then failures + 1 else 0 end, due_kind = $9, \
-             due_ms = case when due_ms = $7 then $8 else due_ms end \
+             failures = case when $6 = 'failed' then failures + 1 else 0 end, \
+             due_kind = case when due_ms = $7 then $9 else due_kind end, due_ms = case when due_ms = $7 then $8 else due_ms end \
              where firm_id = $1 and link_id = $2 and fence = $3",
             args![&lease.firm, &lease.link, lease.fence, now, success, status.as_str(), begun, next, kind.as_str()],
         )

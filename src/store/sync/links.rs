@@ -187,8 +187,11 @@ impl WriteTx {
                  zone, direction, policy, status, interval_ms, generation, fence, due_ms, due_kind, confirmed, failures, \
                  created_ms, changed_ms) select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'active', $11, 0, 0, $12, \
                  'full', 0, 0, $12, $12 where (select count(*) from links where firm_id = $1 and user_id = $4) < $13 \
+                 or exists (select 1 from links where firm_id = $1 and calendar_id = $5 and connection_id = $3 \
+                 and remote_calendar = $6) \
                  on conflict (firm_id, calendar_id, connection_id, remote_calendar) do update set status = 'active', \
-                 status_note = null, direction = excluded.direction, policy = excluded.policy, \
+                 status_note = null, remote_name = excluded.remote_name, zone = excluded.zone, \
+                 direction = excluded.direction, policy = excluded.policy, \
                  interval_ms = excluded.interval_ms, cursor = null, progress = null, due_ms = excluded.due_ms, \
                  due_kind = 'full', changed_ms = excluded.changed_ms where links.status = 'detached' \
                  returning link_id",

@@ -11,6 +11,11 @@ use super::leases::Lease;
 /// How many rows a worker takes at a time.
 pub const OUTBOX_PAGE: i64 = 100;
 
+/// What a row that is there already becomes when its object is queued again. Its time always changes, so that whoever
+/// works on what was queued before does not take it off ([`WriteTx::unqueue`]), however fast the edits come.
+const AGAIN: &str = "queued_ms = case when outbox.queued_ms >= excluded.queued_ms then outbox.queued_ms + 1 \
+     else excluded.queued_ms end, not_before_ms = excluded.not_before_ms";
+
 /// An object that a link has to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -75,12 +80,13 @@ impl WriteTx {
         let by_user = matches!(cause.via, Via::Caldav | Via::Api | Via::Web);
         let rows = self
             .exec(
-                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+                &format!(
+                    "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
                  select firm_id, link_id, $3, $4, $4, 0, $5 from links where firm_id = $1 and calendar_id = $2 \
                  and direction in ('push', 'both') and status <> 'detached' and link_id <> $6 \
-                 on conflict (firm_id, link_id, object_id) do update set queued_ms = excluded.queued_ms, \
-                 not_before_ms = excluded.not_before_ms, tries = 0, \
-                 by_user = case when outbox.by_user = 1 then 1 else excluded.by_user end",
+                 on conflict (firm_id, link_id, object_id) do update set {AGAIN}, tries = 0, \
+                 by_user = case when outbox.by_user = 1 then 1 else excluded.by_user end"
+                ),
                 args![firm, calendar, object, now, by_user, cause.link.as_deref().unwrap_or("")],
             )
             .await?;
@@ -97,9 +103,8 @@ impl WriteTx {
     pub async fn queue_one(&mut self, firm: &FirmId, link: &LinkId, object: &ObjectId) -> Result<(), StoreError> {
         let now = self.now();
         self.exec(
-            "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
-             values ($1, $2, $3, $4, $4, 0, 0) on conflict (firm_id, link_id, object_id) do update set \
-             queued_ms = excluded.queued_ms, not_before_ms = excluded.not_before_ms, tries = 0",
+            &format!("insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+             values ($1, $2, $3, $4, $4, 0, 0) on conflict (firm_id, link_id, object_id) do update set {AGAIN}, tries = 0"),
             args![firm, link, object, now],
         )
         .await?;
@@ -115,11 +120,16 @@ impl WriteTx {
         let now = self.now();
         let rows = self
             .exec(
-                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
-                 select l.firm_id, l.link_id, o.object_id, $3, $3, 0, 0 from links l join objects o \
-                 on o.firm_id = l.firm_id and o.calendar_id = l.calendar_id where l.firm_id = $1 and l.link_id = $2 \
-                 and l.direction in ('push', 'both') and o.component = 'VEVENT' \
-                 on conflict (firm_id, link_id, object_id) do nothing",
+                &format!(
+                    "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+                 select l.firm_id, l.link_id, o.object_id, $3, $3, 0, 0 from links l join (\
+                 select c.link_id, b.object_id from links c join objects b on b.firm_id = c.firm_id \
+                 and b.calendar_id = c.calendar_id where c.firm_id = $1 and c.link_id = $2 and b.component = 'VEVENT' \
+                 union select m.link_id, m.object_id from mappings m where m.firm_id = $1 and m.link_id = $2 \
+                 and m.object_id is not null) o on o.link_id = l.link_id where l.firm_id = $1 and l.link_id = $2 \
+                 and l.direction in ('push', 'both') \
+                 on conflict (firm_id, link_id, object_id) do update set {AGAIN}"
+                ),
                 args![firm, link, now],
             )
             .await?;
