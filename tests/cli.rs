@@ -112,6 +112,7 @@ fn users_are_managed() {
     kalends.run("user disable bob").done();
     assert!(kalends.run("user list").done().contains("bob\tclient\tdefault\tdisabled"));
     kalends.run_with("user set-password bob --password-stdin", "correct horse 2").done();
+    kalends.run("token add bob --scope appointments,admin").refused("for managers, and bob is client");
     kalends.run("user disable eve").refused("no user");
     let json = kalends.run("user list --json").done();
     assert!(json.lines().all(|l| serde_json::from_str::<serde_json::Value>(l).is_ok()));

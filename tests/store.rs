@@ -13,9 +13,10 @@ use kalends::domain::ids::{ObjectId, ResourceName, Slug};
 use kalends::domain::object::{CalendarObject, ComponentKind, ETag};
 use kalends::domain::time::{DAY_MS, Instant};
 use kalends::store::{
-    AppointmentFilter, BackupError, CalendarError, NewAudit, NewFeed, Overwrite, Page, PropertyKey, PutError,
+    AppointmentFilter, BackupError, CalendarError, Database, NewAudit, NewFeed, Overwrite, Page, PropertyKey, PutError,
     StoreError, StoredProperty, TransferError, User, UserSettings, Writing,
 };
+use sqlx::{ConnectOptions, Connection, Executor};
 use support::stores::{Bench, START, caller};
 
 macro_rules! on_both {
@@ -66,6 +67,7 @@ on_both! {
     a_dropped_transaction_never_happened
     a_backup_restores_into_an_empty_store
     sealed_secrets_are_sealed_anew
+    an_index_that_is_stale_is_made_anew
 }
 
 fn event(uid: &str, start: &str, title: &str) -> CalendarObject {
@@ -791,6 +793,50 @@ async fn a_dropped_transaction_never_happened(bench: &Bench) {
     let kept = names(bench, &access).await;
     assert_eq!(kept.len(), 10);
     assert!(kept.iter().all(|n| n.trim_end_matches(".ics").parse::<u32>().is_ok_and(|n| n % 2 == 0)));
+}
+
+/// Does something behind the store's back.
+async fn execute(bench: &Bench, sql: &str) {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    match &bench.database {
+        Database::Sqlite(path) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = options.connect().await.expect("the database");
+            connection.execute(sql).await.expect("done");
+        }
+        Database::Postgres(url) => {
+            let mut connection = sqlx::PgConnection::connect(url).await.expect("the database");
+            connection.execute(sql).await.expect("done");
+        }
+    }
+}
+
+async fn an_index_that_is_stale_is_made_anew(bench: &Bench) {
+    let ada = ada(bench).await;
+    let access = calendar(bench, &ada, "calendar").await;
+    for n in 0..450 {
+        let object = event(&format!("u{n}"), "20261121T090000Z", "x");
+        put(bench, &access, &format!("{n}.ics"), &object, &Guard::NONE).await.expect("put");
+    }
+    let mut tx = bench.store.read().await.expect("a transaction");
+    let seq = tx.changes(&access, Seq(0), 1_000).await.expect("changes").up_to;
+    drop(tx);
+    // As if the rules of a zone had been others when they were stored.
+    execute(
+        bench,
+        "update objects set starts_ms = starts_ms - 3600000, status = 'CANCELLED' where uid in ('u7', 'u440')",
+    )
+    .await;
+    let report = bench.store.doctor().await.expect("a report");
+    assert_eq!(report.finding_count, 4, "{:?}", report.findings);
+    let mut told = Vec::new();
+    let done = bench.store.reindex(|done| told.push(done.objects)).await.expect("indexed");
+    assert_eq!((done.objects, done.changed), (450, 2));
+    assert_eq!(told, [200, 400, 450]);
+    assert_eq!(bench.store.doctor().await.expect("a report").findings, []);
+    assert_eq!(bench.store.reindex(|_| {}).await.expect("indexed").changed, 0);
+    let mut tx = bench.store.read().await.expect("a transaction");
+    assert!(tx.changes(&access, seq, 10).await.expect("changes").entries.is_empty(), "nobody who syncs looks again");
 }
 
 async fn a_backup_restores_into_an_empty_store(bench: &Bench) {

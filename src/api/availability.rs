@@ -13,7 +13,7 @@ use crate::domain::access::{Caller, Role};
 use crate::domain::availability::{Free, SLOTS_MAX, WorkingHours};
 use crate::domain::ids::UserId;
 use crate::domain::object::CalendarObject;
-use crate::domain::recurrence::{BusyKind, BusyPeriod, Window, busy, merge};
+use crate::domain::recurrence::{BusyPeriod, Window, busy_bounded};
 use crate::domain::time::{DAY_MS, Instant, MINUTE_MS};
 use crate::ics::zone::Zone;
 use crate::store::{ReadTx, User};
@@ -24,9 +24,6 @@ const DAYS_MAX: i64 = 62;
 const SLOT_MINUTES: std::ops::RangeInclusive<i64> = 5..=24 * 60;
 /// Objects of one calendar looked at; more in two months are no calendar of a person.
 const OBJECTS_MAX: u32 = 5_000;
-/// Objects that repeat more often than can be counted at once and are counted day by day; further ones take all of the
-/// time, so that no single object costs everybody the answer.
-const FLOODS_MAX: usize = 10;
 
 /// Whose time, and which.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -140,38 +137,10 @@ async fn taken(
         }
         for bytes in objects {
             let Ok(object) = CalendarObject::from_stored(bytes) else { continue };
-            let found = busy(&object, window, zone);
-            if found.truncated && !found.periods.is_empty() {
-                floods += 1;
-                let days = if floods > FLOODS_MAX { vec![window] } else { days(window) };
-                taken.extend(days.into_iter().flat_map(|day| flooded(&object, day, zone)));
-            } else {
-                taken.extend(found.periods);
-            }
+            taken.extend(busy_bounded(&object, window, zone, &mut floods));
         }
     }
     Ok(taken)
-}
-
-/// A window day by day.
-fn days(window: Window) -> Vec<Window> {
-    let mut days = Vec::new();
-    let mut from = window.from;
-    while from < window.to {
-        let to = from.plus_ms(DAY_MS).min(window.to);
-        days.push(Window { from, to });
-        from = to;
-    }
-    days
-}
-
-/// What an object that repeats too often takes of one day: all of it, if even that cannot be counted.
-fn flooded(object: &CalendarObject, day: Window, zone: &Zone) -> Vec<BusyPeriod> {
-    let found = busy(object, day, zone);
-    match found.truncated {
-        true => vec![BusyPeriod { kind: BusyKind::Busy, from: day.from, to: day.to }],
-        false => merge(found.periods),
-    }
 }
 
 fn shown(free: &Free, zone: &Zone) -> FreeTime {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 use super::problem::{Code, Problem};
-use crate::auth::{Gate, Visit};
+use crate::auth::{Gate, Visit, came_too_slowly};
 use crate::domain::access::{Caller, Credential, Right, Scope};
 use crate::domain::change::{Cause, Via};
 
@@ -115,6 +115,7 @@ impl<T: DeserializeOwned> FromRequest<Gate> for Body<T> {
             let source = std::error::Error::source(&error);
             match source.is_some_and(|s| s.is::<http_body_util::LengthLimitError>()) {
                 true => too_large(),
+                false if came_too_slowly(&error) => Problem::new(Code::TooSlow, "the body came too slowly"),
                 false => Problem::new(Code::BadJson, "the body ended too early"),
             }
         })?;

@@ -87,7 +87,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     for code in Code::ALL {
         let applies = match code {
             Code::BadValue | Code::UnknownField | Code::MissingField => true,
-            Code::BadJson | Code::TooLarge | Code::NotJson => has_body,
+            Code::BadJson | Code::TooSlow | Code::TooLarge | Code::NotJson => has_body,
             Code::BadHeader => takes_header,
             Code::NotSignedIn | Code::WrongCredentials | Code::Throttled => true,
             Code::ScopeMissing => !needs_nothing,

@@ -52,6 +52,8 @@ pub enum Code {
     NotTaken,
     /// `If-Match` does not hold.
     PreconditionFailed,
+    /// The body came too slowly.
+    TooSlow,
     /// The body is too large.
     TooLarge,
     /// The body is not JSON.
@@ -70,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of statuses; the documentation lists them.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 26] = [
         Code::BadJson,
         Code::BadValue,
         Code::UnknownField,
@@ -84,6 +86,7 @@ impl Code {
         Code::CrossSite,
         Code::NotFound,
         Code::MethodNotAllowed,
+        Code::TooSlow,
         Code::UidConflict,
         Code::NameTaken,
         Code::LimitReached,
@@ -116,6 +119,7 @@ impl Code {
             Code::MethodNotAllowed => {
                 ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "Not a method of this path")
             }
+            Code::TooSlow => ("too_slow", StatusCode::REQUEST_TIMEOUT, "The body came too slowly"),
             Code::UidConflict => ("uid_conflict", StatusCode::CONFLICT, "The calendar has it already"),
             Code::NameTaken => ("name_taken", StatusCode::CONFLICT, "The name is taken"),
             Code::LimitReached => ("limit_reached", StatusCode::CONFLICT, "There are as many as there may be"),

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
 use super::App;
@@ -90,6 +90,23 @@ impl Doorstep {
             None => "http",
         };
         format!("{scheme}://{host}")
+    }
+}
+
+/// What is wrong with the host of a request (RFC 9112 §3.2, RFC 9113 §8.3.1). A request for two hosts is read one way by
+/// a proxy and another way here.
+fn host_fault(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    let mut hosts = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?").trim());
+    let host = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return Some("a request has one Host"),
+        (None, None) => return (version == Version::HTTP_11).then_some("an HTTP/1.1 request has a Host"),
+        (Some(host), None) => host,
+    };
+    let others = uri.authority().filter(|_| version >= Version::HTTP_2);
+    match others {
+        Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => Some("Host and :authority differ"),
+        _ if host.is_empty() || is_authority(host) => None,
+        _ => Some("the Host is a name or address, with a port or without"),
     }
 }
 
@@ -189,7 +206,10 @@ pub async fn greet(State(doorstep): State<Doorstep>, mut request: Request, next:
     let request = request.map(|body| Body::new(PacedBody::around(body)));
     // Whatever is logged on the way carries the visit's number.
     let span = tracing::info_span!("request", correlation_id);
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = match host_fault(request.version(), request.uri(), request.headers()) {
+        Some(fault) => (StatusCode::BAD_REQUEST, format!("{fault}\n")).into_response(),
+        None => next.run(request).instrument(span).await,
+    };
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         response.headers_mut().insert(CORRELATION, value);
     }
@@ -234,6 +254,30 @@ mod tests {
     fn a_host_that_is_no_host_makes_no_link() {
         assert!(is_authority("cal.example:8443") && is_authority("[::1]:80"));
         assert!(!is_authority("evil.example/<script>") && !is_authority(""));
+    }
+
+    #[test]
+    fn a_request_is_for_one_host() {
+        let (path, whole) = (Uri::from_static("/dav/"), Uri::from_static("https://cal.example/dav/"));
+        let (one, none) = (headers(&[("host", "cal.example:8443")]), headers(&[]));
+        let mut two = one.clone();
+        two.append(header::HOST, HeaderValue::from_static("evil.example"));
+        for (version, uri, headers, is_fine) in [
+            (Version::HTTP_11, &path, &one, true),
+            (Version::HTTP_11, &path, &none, false),
+            (Version::HTTP_11, &path, &two, false),
+            (Version::HTTP_11, &path, &headers(&[("host", "a/b")]), false),
+            (Version::HTTP_11, &path, &headers(&[("host", "")]), true),
+            (Version::HTTP_10, &path, &none, true),
+            (Version::HTTP_10, &path, &two, false),
+            // A proxy's request in absolute form: the Host does not count (RFC 9112 §3.2.2).
+            (Version::HTTP_11, &whole, &one, true),
+            (Version::HTTP_2, &whole, &none, true),
+            (Version::HTTP_2, &whole, &headers(&[("host", "CAL.example")]), true),
+            (Version::HTTP_2, &whole, &one, false),
+        ] {
+            assert_eq!(host_fault(version, uri, headers).is_none(), is_fine, "{version:?} {uri} {headers:?}");
+        }
     }
 
     #[test]

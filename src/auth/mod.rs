@@ -14,4 +14,4 @@ pub use password::{PasswordError, hash_password, verify_password};
 pub use secrets::{Purpose, looks_like_app_password};
 pub use session::{SESSION_COOKIE, SESSION_SECONDS, SessionCookie};
 pub use throttle::Throttle;
-pub use visit::Visit;
+pub use visit::{Visit, came_too_slowly};

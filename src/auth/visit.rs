@@ -41,3 +41,11 @@ impl Visit {
         }
     }
 }
+
+/// Whether a body ended because it came too slowly: the listener cuts it with an error of kind `TimedOut`, which
+/// whoever reads it finds below others.
+#[must_use]
+pub fn came_too_slowly(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut))
+}

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Done, Failure, Output, audit, user_named};
 use crate::app::App;
 use crate::auth::Purpose;
-use crate::domain::access::Scope;
+use crate::domain::access::{Role, Scope};
 use crate::domain::ids::{AppPasswordId, TokenId};
 use crate::domain::time::Instant;
 
@@ -116,6 +116,12 @@ pub(super) async fn token(command: TokenCommand, app: &App, output: &Output) -> 
     match command {
         TokenCommand::Add { user: name, scope, label } => {
             let user = user_named(app, &name).await?;
+            if scope.contains(&Scope::Admin) && user.role != Role::Manager {
+                return Err(Failure::new(format!(
+                    "the scope admin is for managers, and {name} is {}",
+                    user.role.as_str()
+                )));
+            }
             let secret = app.store().chance().secret();
             let hash = app.gate.hash(Purpose::Token, &secret);
             let mut tx = app.store().write().await?;

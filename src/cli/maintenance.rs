@@ -10,6 +10,8 @@ use crate::app::{App, configured_keys};
 use crate::config::{Config, KEY_FILE};
 use crate::store::{check_backup, secret_place};
 
+/// How often progress is told, in objects.
+const PROGRESS_EVERY: u64 = 5_000;
 /// Secrets sealed anew in one transaction.
 const PAGE: u32 = 200;
 
@@ -23,6 +25,13 @@ pub(super) struct BackupArgs {
 pub(super) struct RestoreArgs {
     /// The backup to restore from
     file: PathBuf,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Index every object anew first: after an update that brought new time zone rules
+    #[arg(long)]
+    reindex: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -96,7 +105,21 @@ pub(super) async fn rotate_key(app: &App, output: &Output) -> Done {
     Ok(())
 }
 
-pub(super) async fn doctor(app: &App, output: &Output) -> Done {
+pub(super) async fn doctor(args: DoctorArgs, app: &App, output: &Output) -> Done {
+    if args.reindex {
+        let mut next = PROGRESS_EVERY;
+        let done = app.store().reindex(|done| {
+            if done.objects >= next {
+                output.progress(format_args!("indexed {} objects", done.objects));
+                next = done.objects + PROGRESS_EVERY;
+            }
+        });
+        let done = done.await?;
+        output.say(
+            format_args!("indexed {} objects anew, {} of them differently", done.objects, done.changed),
+            &json!({ "indexed": done.objects, "changed": done.changed }),
+        );
+    }
     let report = app.store().doctor().await?;
     app.store().close().await;
     if output.is_json() {

@@ -85,7 +85,7 @@ enum Command {
     /// Seal every secret anew with the newest encryption key
     RotateKey,
     /// Check the whole store; exit 1 if anything is wrong
-    Doctor,
+    Doctor(maintenance::DoctorArgs),
     /// Show the effective configuration
     #[command(subcommand)]
     Config(maintenance::ConfigCommand),
@@ -139,7 +139,7 @@ async fn dispatch(command: Command, common: &Common, output: &Output) -> Done {
             maintenance::restore(args, &open(common).await?, output).await
         }
         Command::RotateKey => maintenance::rotate_key(&open(common).await?, output).await,
-        Command::Doctor => maintenance::doctor(&open(common).await?, output).await,
+        Command::Doctor(args) => maintenance::doctor(args, &open(common).await?, output).await,
         Command::Config(maintenance::ConfigCommand::Check) => {
             maintenance::show(&config(common, Layer::default())?, output)
         }

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 
 use super::error::DavError;
 use super::headers::text;
+use crate::auth::came_too_slowly;
 use crate::xml::{Document, XmlError};
 
 /// The largest XML body of a method other than REPORT: properties of a dozen clients together are far smaller.
@@ -28,6 +29,8 @@ pub enum BodyError {
     TooLarge(usize),
     /// The connection broke.
     Broken,
+    /// It came too slowly.
+    TooSlow,
     /// Packed in a way that is not known here.
     Coding,
     /// Not what its `Content-Encoding` says.
@@ -38,6 +41,7 @@ impl From<BodyError> for DavError {
     fn from(error: BodyError) -> DavError {
         match error {
             BodyError::TooLarge(limit) => DavError::BodyTooLarge(limit),
+            BodyError::TooSlow => DavError::TooSlow,
             BodyError::Broken => DavError::Bad("the body broke off".to_owned()),
             BodyError::Coding => DavError::UnsupportedMedia("Content-Encoding is gzip or deflate, if any"),
             BodyError::Garbled => DavError::Bad("the body is not what its Content-Encoding says".to_owned()),
@@ -57,7 +61,7 @@ pub async fn read(mut body: Body, headers: &HeaderMap, bytes_max: usize) -> Resu
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|e| broken(&e))?.into_data() else { continue };
         if first.len() + all.len() + data.len() > bytes_max {
             return Err(BodyError::TooLarge(bytes_max));
         }
@@ -71,6 +75,10 @@ pub async fn read(mut body: Body, headers: &HeaderMap, bytes_max: usize) -> Resu
     }
     let packed = if all.is_empty() { first } else { all.freeze() };
     unpack(packed, text(headers, header::CONTENT_ENCODING.as_str()), bytes_max)
+}
+
+fn broken(error: &axum::Error) -> BodyError {
+    if came_too_slowly(error) { BodyError::TooSlow } else { BodyError::Broken }
 }
 
 /// Undoes a `Content-Encoding`. Older iCal packs what it PUTs.
@@ -173,6 +181,17 @@ mod tests {
         assert_eq!(read(body, &headers, 10_000).await, Err(BodyError::Coding));
         let (body, headers) = packed("gzip", b"no gzip".to_vec());
         assert_eq!(read(body, &headers, 10_000).await, Err(BodyError::Garbled));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_was_cut_for_its_pace_is_told_as_such() {
+        for (kind, why) in
+            [(std::io::ErrorKind::TimedOut, BodyError::TooSlow), (std::io::ErrorKind::UnexpectedEof, BodyError::Broken)]
+        {
+            let cut = futures_util::stream::iter([Ok(Bytes::from_static(b"x")), Err(std::io::Error::from(kind))]);
+            assert_eq!(read(Body::from_stream(cut), &HeaderMap::new(), 100).await, Err(why));
+        }
+        assert_eq!(DavError::from(BodyError::TooSlow).into_response().status(), 408);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
+use super::path::{Unkeepable, unkeepable};
 use crate::auth::AuthError;
 use crate::domain::access::Right;
 use crate::ics::{IcsError, Refusal};
@@ -32,6 +33,10 @@ pub enum DavError {
     Precondition(Precondition),
     /// 409: what it should be put into is not there.
     NoParent,
+    /// 403 or 414: no calendar or object can have this name.
+    Unkeepable(Unkeepable),
+    /// 408: the body came too slowly.
+    TooSlow,
     /// 409: another reason in the state of things.
     Conflict(&'static str),
     /// 403: COPY or MOVE of something to itself (RFC 4918 §9.8.5).
@@ -239,6 +244,9 @@ impl DavError {
             }
             DavError::Precondition(precondition) => precondition.into_response(),
             DavError::NoParent => say(StatusCode::CONFLICT, "the collection it should be in does not exist"),
+            DavError::Unkeepable(Unkeepable::TooLong) => say(StatusCode::URI_TOO_LONG, "the path is too long"),
+            DavError::Unkeepable(Unkeepable::Name(reason)) => say(StatusCode::FORBIDDEN, &reason),
+            DavError::TooSlow => say(StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
             DavError::Conflict(reason) => say(StatusCode::CONFLICT, reason),
             DavError::SameResource => say(StatusCode::FORBIDDEN, "source and destination are the same"),
             DavError::PreconditionFailed => {
@@ -325,6 +333,14 @@ fn answer(status: StatusCode, content_type: &str, body: impl Into<Body>) -> Resp
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
     response
+}
+
+impl DavError {
+    /// For what would be put under a path that means nothing here.
+    #[must_use]
+    pub fn nowhere(path: &str) -> DavError {
+        unkeepable(path).map_or(DavError::NoParent, DavError::Unkeepable)
+    }
 }
 
 impl From<Precondition> for DavError {

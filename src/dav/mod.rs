@@ -192,7 +192,7 @@ async fn route(
     let caller = dav.gate.basic(&headers, &visit).await?;
     let Some(resource) = resource else {
         return Err(if matches!(method, "PUT" | "MKCOL" | "MKCALENDAR") {
-            DavError::NoParent
+            DavError::nowhere(path)
         } else {
             DavError::NotFound
         });

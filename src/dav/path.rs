@@ -3,7 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::domain::ids::{ResourceName, Slug, UserName};
+use crate::domain::ids::{BadName, ResourceName, Slug, UserName};
 
 /// Where the tree of CalDAV begins.
 pub const ROOT: &str = "/dav/";
@@ -134,6 +134,33 @@ impl Resource {
     }
 }
 
+/// Why nothing can be kept under a path, although it is one of a calendar or an object by its place.
+#[must_use]
+pub fn unkeepable(path: &str) -> Option<Unkeepable> {
+    if path.len() > PATH_BYTES_MAX {
+        return Some(Unkeepable::TooLong);
+    }
+    let (parent, last) = path.trim_end_matches('/').rsplit_once('/')?;
+    let name = decode(last);
+    let refused = |bad: Option<BadName>| bad.map(|bad| bad.to_string());
+    let why = match (Resource::parse(parent)?, &name) {
+        (Resource::Home(_) | Resource::Calendar(..), None) => Some("a name is UTF-8, and neither . nor ..".to_owned()),
+        (Resource::Home(_), Some(name)) => refused(Slug::parse(name).err()),
+        (Resource::Calendar(..), Some(name)) => refused(ResourceName::parse(name).err()),
+        _ => None,
+    };
+    why.map(Unkeepable::Name)
+}
+
+/// See [`unkeepable`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unkeepable {
+    /// The path is longer than any that is looked at.
+    TooLong,
+    /// The last name in it is none, and why.
+    Name(String),
+}
+
 /// The path of a calendar, to which the escaped names of its objects are appended.
 #[must_use]
 pub fn calendar_href(owner: &UserName, slug: &Slug) -> String {
@@ -232,6 +259,24 @@ mod tests {
             &format!("/dav/{}", "x".repeat(5_000)),
         ] {
             assert_eq!(Resource::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_kept_has_a_reason() {
+        for (path, why) in [
+            (format!("/dav/calendars/ada/work/{}", "x".repeat(300)), "255 bytes"),
+            ("/dav/calendars/ada/work/a%2Fb".to_owned(), "no slash"),
+            ("/dav/calendars/ada/work/a%00b".to_owned(), "control character"),
+            ("/dav/calendars/ada/work/%ff".to_owned(), "UTF-8"),
+            ("/dav/calendars/ada/inbox/".to_owned(), "reserved"),
+        ] {
+            let Some(Unkeepable::Name(found)) = unkeepable(&path) else { panic!("{path}") };
+            assert!(found.contains(why), "{path}: {found}");
+        }
+        assert_eq!(unkeepable(&format!("/dav/calendars/ada/work/{}", "x".repeat(5_000))), Some(Unkeepable::TooLong));
+        for path in ["/dav/calendars/ada/work/x.ics", "/dav/calendars/ada/work/a/b", "/dav/else", "", "/"] {
+            assert_eq!(unkeepable(path), None, "{path}");
         }
     }
 

@@ -53,8 +53,7 @@ fn destination(ask: &Ask) -> Result<Resource, DavError> {
     let path = path_of_href(line, &ask.authorities())
         .map_err(|_| DavError::Elsewhere)?
         .ok_or_else(|| DavError::Bad("the Destination is no URI".to_owned()))?;
-    // Outside of what can be put somewhere there is no parent.
-    Resource::parse(&path).ok_or(DavError::NoParent)
+    Resource::parse(&path).ok_or_else(|| DavError::nowhere(&path))
 }
 
 type ObjectPath<'a> = (&'a UserName, &'a Slug, &'a ResourceName);

@@ -2,8 +2,9 @@
 //! transaction. CalDAV, the API, imports and pulled remote changes all come through here.
 
 use super::calendars::{CalendarError, demand};
+use super::index::index_args;
 use super::objects::{facts_of, name_of};
-use super::sql::{Arg, StoreError, args, json};
+use super::sql::{StoreError, args, json};
 use super::transfer::Moved;
 use super::tx::WriteTx;
 use crate::domain::access::{Access, Right};
@@ -11,8 +12,7 @@ use crate::domain::appointment::Facts;
 use crate::domain::calendar::Seq;
 use crate::domain::change::{Cause, ChangeKind, Guard};
 use crate::domain::ids::{ObjectId, ResourceName};
-use crate::domain::object::{CalendarObject, Class, ETag};
-use crate::domain::time::Instant;
+use crate::domain::object::{CalendarObject, ETag};
 
 /// Why an object was not written. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -118,37 +118,6 @@ fn decide(
         }
         Some(here) => Ok(Plan::Replace(here)),
     }
-}
-
-const CLASS_WORDS: [(Class, &str); 3] =
-    [(Class::Public, "PUBLIC"), (Class::Private, "PRIVATE"), (Class::Confidential, "CONFIDENTIAL")];
-
-/// The word for a class in the index.
-pub(super) fn class_word(class: Class) -> &'static str {
-    CLASS_WORDS.iter().find(|(c, _)| *c == class).map_or("PRIVATE", |(_, word)| word)
-}
-
-/// The columns of the index, from `component` to `categories`, in the order of [`INDEX_COLUMNS`].
-fn index_args(object: &CalendarObject) -> Vec<Arg> {
-    let index = object.index();
-    let (starts, ends, floating) = match index.span {
-        Some(span) => (Some(span.starts), Some(span.ends.unwrap_or(Instant::FAR_FUTURE)), span.floating),
-        None => (None, None, false),
-    };
-    args![
-        object.component().name(),
-        starts,
-        ends,
-        floating,
-        index.recurring,
-        index.all_day,
-        index.transparent,
-        &index.status,
-        class_word(index.class),
-        &index.summary,
-        &index.search_text,
-        json(&index.categories),
-    ]
 }
 
 impl WriteTx {

@@ -11,6 +11,7 @@
 //! | `accounts`, `credentials`, `sessions` | firms, users; app passwords, API tokens; browser sessions |
 //! | `calendars`, `properties` | calendars, and what PROPPATCH keeps |
 //! | `objects`, `door`, `transfer`, `versions` | reading objects; writing them; moving and copying; their past |
+//! | `index` | what an object's columns say of its bytes; made anew with new time zone data |
 //! | `appointments` | objects that are VEVENTs, as the API lists them |
 //! | `selection` | the objects that a feed shows |
 //! | `sync` | connections, links, mappings, outbox, runs, conflicts |
@@ -27,6 +28,7 @@ mod door;
 mod feeds;
 mod group;
 mod idempotency;
+mod index;
 mod objects;
 mod open;
 mod properties;
@@ -48,6 +50,7 @@ pub use doctor::{Finding, Report};
 pub use door::{PutError, PutOutcome, Writing};
 pub use feeds::{Feed, FeedGrant, NewFeed, secret_place};
 pub use idempotency::{Remembered, answer_place};
+pub use index::Reindexed;
 pub use objects::{Candidate, Changes, Entry, ObjectHead, StoredObject};
 pub use open::{Database, OpenError};
 pub use properties::{PropertyKey, StoredProperty};

@@ -69,7 +69,11 @@ async fn a_calendar_is_made_only_where_it_can_be() {
     let below = "/dav/calendars/ada/calendar/below/";
     make(below, String::new()).await.expect_precondition(403, &names::CALENDAR_COLLECTION_LOCATION_OK);
     make("/dav/calendars/bob/new/", String::new()).await.expect(409);
-    make("/dav/calendars/ada/inbox/", String::new()).await.expect(409);
+    make("/dav/calendars/ada/inbox/", String::new()).await.expect(403);
+    let long = format!("{CALENDAR}{}.ics", "x".repeat(300));
+    let reply = server.ask("ada", "PUT", &long, &[], "").await;
+    reply.expect(403);
+    assert!(reply.body.contains("at most 255 bytes"), "{}", reply.body);
     let component = "<C:supported-calendar-component-set><C:comp name='VALARM'/></C:supported-calendar-component-set>";
     make(NEW, mkcalendar(component)).await.expect_precondition(403, &names::SUPPORTED_CALENDAR_COMPONENT);
     let subscription = "<D:resourcetype><D:collection/><CS:subscribed/></D:resourcetype>";

@@ -66,6 +66,35 @@ async fn a_query_finds_the_same_at_every_place_and_depth() {
     assert_eq!(talk.report("/dav/calendars/bob/calendar/", &all).await.status, 404);
 }
 
+/// Whoever asks for a year of somebody's time gets it, whatever a single object does.
+#[tokio::test]
+async fn a_flood_of_instances_costs_nobody_the_free_busy_answer() {
+    let bench = support::sqlite().await;
+    let talk = ada(&bench).await;
+    let series = |uid: &str, lines: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\n{lines}\r\n\
+             END:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let busy = "<C:free-busy-query xmlns:C='urn:ietf:params:xml:ns:caldav'>\
+        <C:time-range start='20260101T000000Z' end='20270101T000000Z'/></C:free-busy-query>";
+    for (name, lines) in [
+        ("once", "DTSTART:20260301T100000Z\r\nDURATION:PT1H"),
+        (
+            "seconds",
+            "DTSTART:20260601T120000Z\r\nDURATION:PT1S\r\nRRULE:FREQ=SECONDLY;BYHOUR=12;UNTIL=20261231T000000Z",
+        ),
+        ("minutes", "DTSTART:20260801T000000Z\r\nDURATION:PT30S\r\nRRULE:FREQ=MINUTELY"),
+    ] {
+        talk.put(&format!("{CALENDAR}{name}.ics"), &series(name, lines)).await;
+        let reply = talk.report(CALENDAR, busy).await;
+        assert_eq!(reply.status, 200, "{name}: {}", reply.body);
+        assert!(reply.body.contains("FREEBUSY:20260301T100000Z/20260301T110000Z"), "{name}: {}", reply.body);
+        assert_eq!(reply.body.contains("FREEBUSY:20260801T000000Z/"), name == "minutes", "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_limit_on_matches_is_kept_and_said() {
     let bench = support::sqlite().await;

@@ -41,6 +41,19 @@ async fn people_are_found_by_colleagues_and_by_nobody_else() {
     insta::assert_snapshot!("oneself", shown(&client.report("/dav/principals/", &of_carl).await));
 }
 
+#[tokio::test]
+async fn names_beside_an_empty_prop_are_asked_for() {
+    let bench = support::sqlite().await;
+    let talk = ada(&bench).await;
+    let search = "<D:principal-property-search xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'>\
+        <D:property-search><D:prop><D:displayname/></D:prop><D:match>ada</D:match></D:property-search>\
+        <D:prop/><C:calendar-home-set/><D:displayname/></D:principal-property-search>";
+    let reply = talk.report("/dav/principals/", search).await;
+    assert_eq!(found_people(&reply), ["ada"]);
+    assert!(reply.body.contains(">ada<") && reply.body.contains("/dav/calendars/ada/"), "{}", reply.body);
+    assert!(!reply.body.contains("property-search"), "what the search is made of is no property: {}", reply.body);
+}
+
 fn found_people(reply: &Reply) -> Vec<String> {
     responses(reply)
         .into_keys()

@@ -25,7 +25,7 @@ mod value;
 #[expect(unused_imports, reason = "reports need them")]
 pub use calendar::{COLLATIONS, sync_token};
 pub use plan::{Needs, Plan};
-pub use request::PropRequest;
+pub use request::{NAMES_MAX, PropRequest};
 pub use subject::{CalendarSubject, ObjectSubject, Scene, Subject};
 pub use value::Value;
 

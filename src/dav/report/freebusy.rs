@@ -9,7 +9,7 @@ use crate::dav::error::{DavError, Done, Precondition};
 use crate::domain::calendar::ScheduleTransparency;
 use crate::domain::ids::ResourceName;
 use crate::domain::object::{CalendarObject, ComponentKind};
-use crate::domain::recurrence::{BusyKind, BusyPeriod, Window, busy, merge};
+use crate::domain::recurrence::{BusyKind, BusyPeriod, Window, busy_bounded, merge};
 use crate::domain::time::Instant;
 use crate::ics::build::PRODID;
 use crate::ics::zone::Zone;
@@ -67,6 +67,7 @@ async fn taken(
     periods: &mut Vec<BusyPeriod>,
 ) -> Result<(), DavError> {
     let mut after: Option<ResourceName> = None;
+    let mut floods = 0;
     loop {
         let page = tx.candidates(&target.access, kind, (window.from, window.to), after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
@@ -89,15 +90,19 @@ async fn taken(
                 let objects = bytes.filter_map(|bytes| CalendarObject::from_stored(bytes).ok());
                 let mut all = Vec::new();
                 for object in objects {
-                    let busy = busy(&object, window, &reader);
-                    all.extend(busy.periods);
-                    if busy.truncated || all.len() > PERIODS_MAX * 10 {
+                    all.extend(busy_bounded(&object, window, &reader, &mut floods));
+                    if all.len() > PERIODS_MAX {
+                        all = merge(all);
+                    }
+                    if all.len() > PERIODS_MAX {
                         return Err(Precondition::NumberOfMatchesWithinLimits);
                     }
                 }
-                Ok(merge(all))
+                Ok((merge(all), floods))
             });
-            periods.extend(busy.await?);
+            let (more, counted) = busy.await?;
+            floods = counted;
+            periods.extend(more);
             *periods = merge(std::mem::take(periods));
             if periods.len() > PERIODS_MAX {
                 return Err(Precondition::NumberOfMatchesWithinLimits.into());
@@ -138,6 +143,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::domain::recurrence::busy;
 
     fn at(text: &str) -> Instant {
         match When::parse(text, None) {

@@ -9,7 +9,7 @@ use crate::dav::error::{DavError, Done, Precondition};
 use crate::dav::multistatus;
 use crate::dav::path::{Kind, Resource};
 use crate::dav::propfind::{kept_place, write_calendar};
-use crate::dav::props::{Plan, PropRequest, Subject};
+use crate::dav::props::{NAMES_MAX, Plan, PropRequest, Subject};
 use crate::store::{StoredProperty, User};
 use crate::xml::{Element, Name, Writer, names};
 
@@ -49,7 +49,7 @@ pub fn search_property_set() -> Response<Body> {
 pub async fn property_search(asked: Asked<'_>) -> Result<Response<Body>, DavError> {
     let search = Search::parse(asked.request)?;
     let most = limit(asked.request)?.unwrap_or(FOUND_MAX).min(FOUND_MAX);
-    let plan = plan_of(&asked, Kind::Principal)?;
+    let plan = search_plan(&asked)?;
     let kept = own_properties(&asked).await?;
     let mut writer = multistatus::begin();
     // A principal that is asked itself answers for itself, unless all are meant.
@@ -147,6 +147,20 @@ async fn owned(asked: &Asked<'_>, writer: &mut Writer) -> Result<(), DavError> {
 fn plan_of(asked: &Asked<'_>, kind: Kind) -> Result<Plan, DavError> {
     let wanted = PropRequest::of(asked.request).map_err(|reason| DavError::Bad(reason.to_owned()))?;
     Ok(Plan::new(&wanted.unwrap_or(PropRequest::Named(Vec::new())), kind, asked.preferences.minimal))
+}
+
+/// What is told of those who are found. python-caldav 3.6 writes the names beside an empty `DAV:prop`; they are read as if
+/// they stood in it.
+fn search_plan(asked: &Asked<'_>) -> Result<Plan, DavError> {
+    const PARTS: [&Name; 4] =
+        [&names::PROP, &names::PROPERTY_SEARCH, &names::APPLY_TO_PRINCIPAL_COLLECTION_SET, &names::LIMIT];
+    let is_empty = asked.request.child(&names::PROP).is_some_and(|prop| prop.children().next().is_none());
+    if !is_empty {
+        return plan_of(asked, Kind::Principal);
+    }
+    let beside = asked.request.children().map(Element::name).filter(|name| !PARTS.contains(name));
+    let wanted = PropRequest::Named(beside.take(NAMES_MAX).cloned().collect());
+    Ok(Plan::new(&wanted, Kind::Principal, asked.preferences.minimal))
 }
 
 async fn own_user(asked: &Asked<'_>) -> Result<Option<User>, DavError> {

@@ -2,7 +2,7 @@
 
 use super::{Series, Window};
 use crate::domain::object::{CalendarObject, ComponentKind};
-use crate::domain::time::Instant;
+use crate::domain::time::{DAY_MS, Instant, MINUTE_MS};
 use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Period};
 
@@ -76,6 +76,63 @@ pub fn busy_where(object: &CalendarObject, window: Window, reader: &Zone, wanted
         ComponentKind::FreeBusy if wanted(0) => Busy { periods: listed(object, window, reader), truncated: false },
         ComponentKind::FreeBusy | ComponentKind::Todo | ComponentKind::Journal => Busy::default(),
     }
+}
+
+/// An object that repeats too often to be counted at once is counted in pieces of its window: of a day, and longer ones
+/// where it has more days than this.
+const PIECES_MAX: i64 = 100;
+/// Objects of one answer that are counted in pieces; further ones of that kind take all of the window.
+const FLOODS_MAX: usize = 10;
+/// Periods of one object; where it has more, short gaps between them count as taken. An hourly series has as many in
+/// four months.
+const OBJECT_PERIODS_MAX: usize = 3_000;
+/// The gaps that are closed, one after the other until the rest is few enough.
+const GAPS_MS: [i64; 4] = [5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS, DAY_MS];
+
+/// As [`busy`], merged, and never without an answer: what cannot be counted counts as taken, so that one object that
+/// floods the calendar does not cost everybody the whole answer. `floods` counts such objects.
+#[must_use]
+pub fn busy_bounded(object: &CalendarObject, window: Window, reader: &Zone, floods: &mut usize) -> Vec<BusyPeriod> {
+    let whole = busy(object, window, reader);
+    if !whole.truncated || whole.periods.is_empty() {
+        return coarser(merge(whole.periods));
+    }
+    *floods += 1;
+    let pieces = if *floods > FLOODS_MAX { vec![window] } else { pieces(window) };
+    let periods = pieces.into_iter().flat_map(|piece| {
+        let found = busy(object, piece, reader);
+        match found.truncated && !found.periods.is_empty() {
+            true => vec![BusyPeriod { kind: BusyKind::Busy, from: piece.from, to: piece.to }],
+            false => merge(found.periods),
+        }
+    });
+    coarser(merge(periods.collect()))
+}
+
+fn pieces(window: Window) -> Vec<Window> {
+    let length_ms = window.to.ms().saturating_sub(window.from.ms());
+    let piece_ms = DAY_MS.max(length_ms / PIECES_MAX + 1);
+    let mut pieces = Vec::new();
+    let mut from = window.from;
+    while from < window.to {
+        let to = from.plus_ms(piece_ms).min(window.to);
+        pieces.push(Window { from, to });
+        from = to;
+    }
+    pieces
+}
+
+/// Merged periods, with gaps closed until there are at most [`OBJECT_PERIODS_MAX`] or no such gaps.
+fn coarser(mut periods: Vec<BusyPeriod>) -> Vec<BusyPeriod> {
+    for gap_ms in GAPS_MS {
+        if periods.len() <= OBJECT_PERIODS_MAX {
+            break;
+        }
+        let wider = periods.iter().map(|period| BusyPeriod { to: period.to.plus_ms(gap_ms), ..*period });
+        let shorter = |period: BusyPeriod| BusyPeriod { to: period.to.plus_ms(-gap_ms), ..period };
+        periods = merge(wider.collect()).into_iter().map(shorter).collect();
+    }
+    periods
 }
 
 /// Periods of each kind in order, those of one kind that touch or overlap made one. Kinds stay apart: where a tentative

@@ -33,7 +33,7 @@ use crate::ics::zone::Zone;
 use crate::ics::{Component, When};
 
 pub(super) use busy::bounds;
-pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_kind, busy_where, merge};
+pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_bounded, busy_kind, busy_where, merge};
 pub use lawful::lawful_rule;
 pub use series::Series;
 pub use span::span;
