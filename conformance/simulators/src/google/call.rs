@@ -26,7 +26,7 @@ macro_rules! calls {
 
 calls! {
     Authorize = "oauth.authorize", Token = "oauth.token", Revoke = "oauth.revoke", Userinfo = "oauth.userinfo",
-    Batch = "batch", Control = "control",
+    Batch = "batch", Control = "control", Page = "page",
     CalendarListList = "calendarList.list", CalendarListGet = "calendarList.get", CalendarListInsert = "calendarList.insert",
     CalendarListPatch = "calendarList.patch", CalendarListUpdate = "calendarList.update",
     CalendarListDelete = "calendarList.delete", CalendarListWatch = "calendarList.watch",
@@ -44,7 +44,14 @@ impl Call {
     pub(crate) fn needs_token(self) -> bool {
         !matches!(
             self,
-            Self::Authorize | Self::Token | Self::Revoke | Self::Userinfo | Self::Batch | Self::Control | Self::Unknown
+            Self::Authorize
+                | Self::Token
+                | Self::Revoke
+                | Self::Userinfo
+                | Self::Batch
+                | Self::Control
+                | Self::Page
+                | Self::Unknown
         )
     }
 }
@@ -75,6 +82,7 @@ pub(crate) fn route(method: &Method, path: &str) -> (Call, Target) {
         ["token"] if verb == "POST" => return (Call::Token, none),
         ["revoke"] if verb == "POST" => return (Call::Revoke, none),
         ["userinfo"] | ["v1", "userinfo"] => return (Call::Userinfo, none),
+        [] | ["c", ..] => return (Call::Page, none),
         _ => return (Call::Unknown, none),
     };
     match (verb, rest.as_slice()) {

@@ -165,7 +165,7 @@ impl Fault {
             | Self::QuotaExceeded
             | Self::Forbidden
             | Self::InsufficientPermissions => call.needs_token(),
-            _ => !matches!(call, Call::Control | Call::Unknown | Call::Authorize),
+            _ => !matches!(call, Call::Control | Call::Page | Call::Unknown | Call::Authorize),
         }
     }
 

@@ -32,6 +32,21 @@ impl Google {
         found.map(|event| Value::Object(full(calendar, event, &reader))).collect()
     }
 
+    /// The ids of a series' first occurrences, removed and changed ones included.
+    pub fn first_occurrences(&self, calendar: &str, series: &str, max: usize) -> Vec<String> {
+        let found = self.world.calendars.get(calendar).and_then(|calendar| calendar.event(series));
+        let starts = found.map(|master| master.starts(max)).unwrap_or_default();
+        starts.iter().map(|start| format!("{series}_{}", start.suffix())).collect()
+    }
+
+    /// Single events and series that were deleted.
+    pub fn deleted(&self, calendar: &str) -> Vec<Value> {
+        let Some(calendar) = self.world.calendars.get(calendar) else { return Vec::new() };
+        let reader = owner(calendar);
+        let found = calendar.events.iter().filter(|event| !event.live() && event.slot.is_none());
+        found.map(|event| Value::Object(full(calendar, event, &reader))).collect()
+    }
+
     /// One event, deleted ones included, or an occurrence, as the owner sees it.
     pub fn event(&self, calendar: &str, id: &str) -> Option<Value> {
         let calendar = self.world.calendars.get(calendar)?;

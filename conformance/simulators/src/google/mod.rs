@@ -10,6 +10,7 @@ mod calendars;
 mod call;
 mod chance;
 mod consent;
+mod control;
 mod draft;
 mod faults;
 mod filter;
@@ -22,13 +23,17 @@ mod moment;
 mod more_events;
 mod oauth;
 mod other;
+mod page;
+mod page_form;
 mod push;
+mod push_http;
 mod quota;
 mod recur;
 mod refusal;
 mod render;
 mod request;
 mod scope;
+pub mod serve;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -41,6 +46,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use serde::{Deserialize, Serialize};
 
 pub use call::Call;
 pub use faults::{Fault, Faults, Rule};
@@ -83,7 +89,8 @@ pub enum Outcome {
 }
 
 /// How the provider is set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
     /// Seconds an access token lives.
     pub access_token_life_s: i64,
@@ -135,12 +142,19 @@ pub struct Google {
     seen: Vec<Seen>,
     counts: BTreeMap<Call, u64>,
     faults: Faults,
+    ahead_ms: i64,
 }
 
 impl Google {
     /// An empty provider. The same seed and the same calls give the same answers.
     pub fn new(seed: u64) -> Self {
-        Self { world: World::new(seed), seen: Vec::new(), counts: BTreeMap::new(), faults: Faults::default() }
+        Self {
+            world: World::new(seed),
+            seen: Vec::new(),
+            counts: BTreeMap::new(),
+            faults: Faults::default(),
+            ahead_ms: 0,
+        }
     }
 
     /// How the provider is set.
@@ -153,8 +167,14 @@ impl Google {
         &mut self.faults
     }
 
+    /// From now on the provider's clock is so much further ahead of the caller's; backwards if negative.
+    pub fn advance(&mut self, by_ms: i64) {
+        self.ahead_ms = self.ahead_ms.saturating_add(by_ms);
+    }
+
     /// Answers one request.
     pub fn handle(&mut self, now_ms: i64, request: &Request<Bytes>) -> Outcome {
+        let now_ms = now_ms.saturating_add(self.ahead_ms);
         let ask = Ask::new(now_ms, request);
         let (call, target) = route(&ask.method, &ask.path);
         *self.counts.entry(call).or_default() += 1;
@@ -167,7 +187,9 @@ impl Google {
                 Some(response.status().as_u16())
             }
         };
-        self.seen.push(Seen { at_ms: now_ms, call, request: request.clone(), status });
+        if !matches!(call, Call::Control | Call::Page) {
+            self.seen.push(Seen { at_ms: now_ms, call, request: request.clone(), status });
+        }
         outcome
     }
 
@@ -204,7 +226,9 @@ impl Google {
             Call::Revoke => return self.world.revoke(ask),
             Call::Userinfo => return self.world.userinfo(ask),
             Call::Batch => return self.batch(ask),
-            Call::Unknown | Call::Control => return Refusal::not_found().response(),
+            Call::Control => return self.control(ask),
+            Call::Page => return self.page(ask),
+            Call::Unknown => return Refusal::not_found().response(),
             _ => {}
         }
         match self.carry_out(ask, call, target, bend) {
@@ -289,6 +313,7 @@ impl Google {
             | Call::Userinfo
             | Call::Batch
             | Call::Control
+            | Call::Page
             | Call::Unknown => Err(Refusal::not_found()),
         }
     }

@@ -240,17 +240,17 @@ impl World {
 impl super::Google {
     /// The notifications that are due, as faults leave them: each is to be POSTed once.
     pub fn deliveries(&mut self, now_ms: i64) -> Vec<Delivery> {
-        self.world.push.take(now_ms, &mut self.faults)
+        self.world.push.take(now_ms.saturating_add(self.ahead_ms), &mut self.faults)
     }
 
     /// The receiver answered 500, 502, 503 or 504, or not at all: the notification comes again, later.
     pub fn delivery_failed(&mut self, now_ms: i64, delivery: &Delivery) {
-        self.world.push.again(now_ms, delivery);
+        self.world.push.again(now_ms.saturating_add(self.ahead_ms), delivery);
     }
 
-    /// When the next notification is due.
+    /// When the next notification is due, on the caller's clock.
     pub fn next_delivery_ms(&self) -> Option<i64> {
-        self.world.push.next_due_ms()
+        self.world.push.next_due_ms().map(|at| at.saturating_sub(self.ahead_ms))
     }
 
     /// All channels are forgotten, and nobody is told.

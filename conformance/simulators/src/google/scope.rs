@@ -83,9 +83,14 @@ pub(crate) fn sufficient(call: Call) -> &'static [&'static str] {
             "calendar.settings",
             "calendar.settings.readonly",
         ],
-        Call::Authorize | Call::Token | Call::Revoke | Call::Userinfo | Call::Batch | Call::Control | Call::Unknown => {
-            CALENDAR
-        }
+        Call::Authorize
+        | Call::Token
+        | Call::Revoke
+        | Call::Userinfo
+        | Call::Batch
+        | Call::Control
+        | Call::Page
+        | Call::Unknown => CALENDAR,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The provider as its clients see it.
 
 mod access;
+mod control;
 mod events;
 mod faults;
 mod lists;
 mod more;
+mod page;
 mod people;
 
 use bytes::Bytes;
