@@ -30,10 +30,11 @@ const FACE: &[&str] = &["auth", "domain", "store", "ics", "xml"];
 const SIGNING_IN: &[&str] = &["auth", "domain", "store", "ics", "xml", "sync::desk"];
 
 /// Packages that are spoken in some rooms only. A package that is not here may be used anywhere.
-const PACKAGES: [(&[&str], &[&str]); 14] = [
+const PACKAGES: [(&[&str], &[&str]); 15] = [
     (&["sqlx"], &["store"]),
     (&["axum", "axum_core", "tower", "tower_http"], &["auth", "dav", "feed", "api", "web", "app"]),
-    (&["hyper", "hyper_util", "rustls", "tokio_rustls"], &["app"]),
+    (&["hyper", "hyper_util", "tokio_rustls"], &["app"]),
+    (&["rustls"], &["app", "upstream"]),
     (&["utoipa", "utoipa_axum"], &["api"]),
     (&["askama", "askama_web"], &["web"]),
     (&["reqwest", "oauth2"], &["upstream"]),

@@ -30,6 +30,22 @@ pub struct Layer {
     pub log: Option<String>,
     /// `CALENDAR_ENCRYPTION_KEY`
     pub encryption_key: Option<String>,
+    /// `GOOGLE_CLIENT_ID`
+    pub google_client_id: Option<String>,
+    /// `GOOGLE_CLIENT_SECRET`
+    pub google_client_secret: Option<String>,
+    /// `GOOGLE_REDIRECT_URI`
+    pub google_redirect_uri: Option<String>,
+    /// `GOOGLE_API_URL`
+    pub google_api_url: Option<String>,
+    /// `GOOGLE_AUTH_URL`
+    pub google_auth_url: Option<String>,
+    /// `GOOGLE_TOKEN_URL`
+    pub google_token_url: Option<String>,
+    /// `GOOGLE_REVOKE_URL`
+    pub google_revoke_url: Option<String>,
+    /// `KALENDS_ALLOW_PRIVATE_UPSTREAMS`: `true` or `false`
+    pub allow_private_upstreams: Option<bool>,
 }
 
 impl Layer {
@@ -50,6 +66,16 @@ impl Layer {
                 "KALENDS_LOG_FORMAT" => layer.log_format = Some(value),
                 "KALENDS_LOG" => layer.log = Some(value),
                 "CALENDAR_ENCRYPTION_KEY" => layer.encryption_key = Some(value),
+                "GOOGLE_CLIENT_ID" => layer.google_client_id = Some(value),
+                "GOOGLE_CLIENT_SECRET" => layer.google_client_secret = Some(value),
+                "GOOGLE_REDIRECT_URI" => layer.google_redirect_uri = Some(value),
+                "GOOGLE_API_URL" => layer.google_api_url = Some(value),
+                "GOOGLE_AUTH_URL" => layer.google_auth_url = Some(value),
+                "GOOGLE_TOKEN_URL" => layer.google_token_url = Some(value),
+                "GOOGLE_REVOKE_URL" => layer.google_revoke_url = Some(value),
+                "KALENDS_ALLOW_PRIVATE_UPSTREAMS" => {
+                    layer.allow_private_upstreams = Some(matches!(value.as_str(), "1" | "true" | "yes"));
+                }
                 _ => {}
             }
         }
@@ -87,6 +113,14 @@ impl Layer {
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
             encryption_key: self.encryption_key.or(other.encryption_key),
+            google_client_id: self.google_client_id.or(other.google_client_id),
+            google_client_secret: self.google_client_secret.or(other.google_client_secret),
+            google_redirect_uri: self.google_redirect_uri.or(other.google_redirect_uri),
+            google_api_url: self.google_api_url.or(other.google_api_url),
+            google_auth_url: self.google_auth_url.or(other.google_auth_url),
+            google_token_url: self.google_token_url.or(other.google_token_url),
+            google_revoke_url: self.google_revoke_url.or(other.google_revoke_url),
+            allow_private_upstreams: self.allow_private_upstreams.or(other.allow_private_upstreams),
         }
     }
 }

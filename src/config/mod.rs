@@ -2,6 +2,7 @@
 //! precedence), checked, and then passed as a plain struct. Nothing here is global.
 
 mod layer;
+mod upstreams;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::store::Database;
 
 pub use layer::Layer;
+pub use upstreams::{GoogleClient, UpstreamsConfig};
 
 /// Where the server listens when nobody says otherwise: loopback, so that a first try exposes nothing.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8840";
@@ -70,6 +72,8 @@ pub struct Config {
     pub log: String,
     /// The encryption keys, newest first; `None`: those of the key file.
     pub encryption_key: Option<SecretString>,
+    /// The providers of calendars.
+    pub upstreams: UpstreamsConfig,
 }
 
 impl Config {
@@ -79,6 +83,8 @@ impl Config {
     /// A setting is malformed or contradicts another; the sentence names it.
     pub fn from_layers(layers: impl IntoIterator<Item = Layer>) -> Result<Config, ConfigError> {
         let set = layers.into_iter().fold(Layer::default(), Layer::or);
+        let base = set.base_url.as_deref().map(base_url).transpose()?;
+        let upstreams = UpstreamsConfig::of(&set, base.as_deref())?;
         let data_dir = set.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database = match set.database {
             Some(url) => url.parse().map_err(|e| ConfigError(format!("database: {e}")))?,
@@ -108,12 +114,13 @@ impl Config {
             data_dir,
             database,
             listen,
-            base_url: set.base_url.as_deref().map(base_url).transpose()?,
+            base_url: base,
             tls,
             trusted_proxies,
             log_format,
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             encryption_key: set.encryption_key.map(SecretString::from),
+            upstreams,
         })
     }
 
@@ -129,6 +136,7 @@ impl Config {
             "trusted_proxies": self.trusted_proxies,
             "log_format": self.log_format,
             "log": self.log,
+            "upstreams": self.upstreams.redacted(),
             "encryption_key": if self.encryption_key.is_some() { "set" } else { "from the key file in data_dir" },
         })
     }
@@ -179,6 +187,9 @@ mod tests {
             ("log_format = 'xml'", "log_format"),
             ("trusted_proxies = ['proxy']", "trusted_proxies"),
             ("database = 'mysql://x'", "database"),
+            ("google_client_id = 'x'", "google_client_secret"),
+            ("google_client_id = 'x'\ngoogle_client_secret = 'y'", "google_redirect_uri"),
+            ("google_api_url = 'nowhere'", "google_api_url"),
         ] {
             let error = config(toml).expect_err(toml);
             assert!(error.0.contains(named), "{error}");
@@ -187,7 +198,12 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let shown = config("encryption_key = 'geheim'\ndatabase = 'postgres://u:geheim@h/d'").expect("set").redacted();
+        let shown = config(
+            "encryption_key = 'geheim'\ndatabase = 'postgres://u:geheim@h/d'\nbase_url = 'https://x'\n\
+             google_client_id = 'id'\ngoogle_client_secret = 'geheim'",
+        )
+        .expect("set")
+        .redacted();
         assert!(!shown.to_string().contains("geheim"));
     }
 }

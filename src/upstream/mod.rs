@@ -7,8 +7,16 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `answer` | what a provider said, and how a call failed |
+//! | `http` | the one way out |
+//! | `oauth` | the user's consent and the tokens that come of it |
+//! | `google` | Google Calendar |
+//! | `registry` | the providers that the operator set up |
 
 pub mod answer;
+pub mod google;
+pub mod http;
+pub mod oauth;
+pub mod registry;
 
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;

@@ -71,7 +71,7 @@ fn speaker_index(calendar: &Component) -> Option<usize> {
     master.or_else(|| calendar.components_named("VEVENT").next().map(|_| 0))
 }
 
-/// Changes one component from `before`, which it says, to `wanted`.
+/// Changes one component from `before`, which it says, to `wanted`, and says on it that it was changed now.
 pub(super) fn change(
     component: &mut Component,
     before: &Appointment,
@@ -81,6 +81,25 @@ pub(super) fn change(
     now: Instant,
 ) {
     let old = component.to_bytes();
+    carry(component, before, wanted, zones, spelling);
+    if component.to_bytes() != old {
+        let rescheduled = before.start != wanted.start
+            || before.end != wanted.end
+            || before.recurrence != wanted.recurrence
+            || before.status != wanted.status;
+        stamp(component, if rescheduled { Weight::Rescheduled } else { Weight::Touched }, now);
+    }
+}
+
+/// Changes the lines of one component from `before`, which it says, to `wanted`. Nothing is said of when it was changed:
+/// that is for who knows it.
+pub fn carry(
+    component: &mut Component,
+    before: &Appointment,
+    wanted: &Appointment,
+    zones: &Zones<'_>,
+    spelling: &mut zones::Spelling,
+) {
     texts(component, before, wanted);
     times(component, before, wanted, zones, spelling);
     words(component, before, wanted);
@@ -98,13 +117,6 @@ pub(super) fn change(
     if before.reminders != wanted.reminders {
         let uid = component.text("UID").unwrap_or_default();
         reminder::put(component, &wanted.reminders, &uid, wanted.title.as_deref().unwrap_or_default());
-    }
-    if component.to_bytes() != old {
-        let rescheduled = before.start != wanted.start
-            || before.end != wanted.end
-            || before.recurrence != wanted.recurrence
-            || before.status != wanted.status;
-        stamp(component, if rescheduled { Weight::Rescheduled } else { Weight::Touched }, now);
     }
 }
 

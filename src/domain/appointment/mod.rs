@@ -30,7 +30,7 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{apply, instant_utc, repeats_of};
+pub use apply::{apply, carry, instant_utc, repeats_of};
 pub use create::create;
 pub use facts::{FACT_CHARS_MAX, Facts};
 pub use instance::{Occurrence, apply_instance, cancel_instance};

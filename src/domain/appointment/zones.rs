@@ -28,6 +28,7 @@ pub(super) fn with_wall(kind: &When, wall: DateTime) -> When {
 }
 
 /// How one calendar object spells the zones it knows.
+#[derive(Debug)]
 pub struct Spelling {
     /// IANA name and the TZID that stands for it here.
     known: Vec<(String, String)>,

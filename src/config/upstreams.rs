@@ -1,0 +1,92 @@
+//! What the operator set up for providers of calendars.
+
+use secrecy::SecretString;
+
+use super::{ConfigError, Layer};
+
+/// Where a provider sends users back to, under the base URL.
+const GOOGLE_REDIRECT_PATH: &str = "/oauth/google/callback";
+
+/// The providers of calendars.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamsConfig {
+    /// Google Calendar; `None`: it cannot be connected.
+    pub google: Option<GoogleClient>,
+    /// Whether users may name private addresses for CalDAV and ICS.
+    pub allow_private: bool,
+}
+
+/// Our client at Google. Addresses that are `None` are Google's own.
+#[derive(Clone, Debug)]
+pub struct GoogleClient {
+    /// The client id.
+    pub id: String,
+    /// The client secret.
+    pub secret: SecretString,
+    /// Where users come back to.
+    pub redirect_uri: String,
+    /// The API.
+    pub api_url: Option<String>,
+    /// Where users consent.
+    pub auth_url: Option<String>,
+    /// Where tokens are.
+    pub token_url: Option<String>,
+    /// Where grants end.
+    pub revoke_url: Option<String>,
+}
+
+impl UpstreamsConfig {
+    pub(super) fn of(set: &Layer, base_url: Option<&str>) -> Result<UpstreamsConfig, ConfigError> {
+        for (name, value) in [
+            ("google_redirect_uri", &set.google_redirect_uri),
+            ("google_api_url", &set.google_api_url),
+            ("google_auth_url", &set.google_auth_url),
+            ("google_token_url", &set.google_token_url),
+            ("google_revoke_url", &set.google_revoke_url),
+        ] {
+            let is_web = |text: &str| {
+                url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            };
+            if let Some(text) = value.as_deref().filter(|text| !is_web(text)) {
+                return Err(ConfigError(format!("{name}: {text:?} is not an http or https URL")));
+            }
+        }
+        let google = match (&set.google_client_id, &set.google_client_secret) {
+            (None, None) => None,
+            (Some(id), Some(secret)) => {
+                let redirect_uri = set.google_redirect_uri.clone();
+                let redirect_uri =
+                    redirect_uri.or_else(|| base_url.map(|base| format!("{base}{GOOGLE_REDIRECT_PATH}")));
+                Some(GoogleClient {
+                    id: id.clone(),
+                    secret: secret.clone().into(),
+                    redirect_uri: redirect_uri.ok_or_else(|| {
+                        ConfigError("google_redirect_uri is missing, and without base_url it cannot be known".into())
+                    })?,
+                    api_url: set.google_api_url.clone(),
+                    auth_url: set.google_auth_url.clone(),
+                    token_url: set.google_token_url.clone(),
+                    revoke_url: set.google_revoke_url.clone(),
+                })
+            }
+            _ => {
+                return Err(ConfigError(
+                    "google_client_id and google_client_secret go together: one of them is missing".into(),
+                ));
+            }
+        };
+        Ok(UpstreamsConfig { google, allow_private: set.allow_private_upstreams.unwrap_or(false) })
+    }
+
+    pub(super) fn redacted(&self) -> serde_json::Value {
+        serde_json::json!({
+            "google": self.google.as_ref().map(|google| serde_json::json!({
+                "client_id": google.id,
+                "client_secret": "set",
+                "redirect_uri": google.redirect_uri,
+                "api_url": google.api_url,
+            })),
+            "allow_private": self.allow_private,
+        })
+    }
+}

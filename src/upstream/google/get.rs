@@ -1,0 +1,225 @@
+//! From a calendar object to what its item should say.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::super::{Lens, Outgoing, Unfit};
+use super::fields::{OWN_MARK, OWN_UID};
+use super::guests;
+use super::held::{Event, Held, is_cancelled, text};
+use super::prose;
+use super::reminders::Reminders;
+use super::said::{Recurs, Said, class_of, same_time, visibility_of};
+use super::series::{Form, Series, too_often};
+use super::time::{At, name_of};
+use super::view::{Part, View};
+use crate::domain::appointment::Status;
+use crate::domain::object::CalendarObject;
+use crate::domain::sync::Snapshot;
+use crate::ics::When;
+use crate::ics::zone::Zone;
+
+/// The item that stands for the object. What it says already is left as Google has it.
+pub(super) fn get(object: &CalendarObject, held: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit> {
+    let view = View::of(object, lens.zone)?;
+    let held = held.map(Held::of).unwrap_or_default();
+    let mut sentences = BTreeSet::new();
+    let mut out = Held::default();
+    let Some(master) = &view.master else {
+        if held.exceptions.is_empty() {
+            return Err(Unfit("an instance without its series cannot be created at Google".into()));
+        }
+        for (slot, part) in &view.parts {
+            let Some(known) = held.exceptions.get(slot) else { continue };
+            let event = match part.said.status {
+                Status::Cancelled => json!({ "status": "cancelled" }).as_object().cloned().unwrap_or_default(),
+                Status::Confirmed | Status::Tentative => fields(part, Some(known), None, lens, &mut sentences),
+            };
+            out.exceptions.insert(slot.clone(), event);
+        }
+        return Ok(outgoing(&out, sentences));
+    };
+    if master.said.status == Status::Cancelled {
+        return Err(Unfit("Google does not keep a cancelled appointment: it is deleted there".into()));
+    }
+    expressible(&view, master, &mut sentences)?;
+
+    let recurs = if view.series.is_single() { Recurs::No } else { Recurs::Yes };
+    let held_said = held.master.as_ref().and_then(|event| Said::of_json(event, lens.zone));
+    let held_series = Series::of_held(&held, lens.zone);
+    let times_stay = held_said.as_ref().is_some_and(|said| same_time(&master.said.start, &said.start, recurs))
+        && view.series.same_but_removed(&held_series);
+
+    let mut event = fields(master, held.master.as_ref(), Some(recurs), lens, &mut sentences);
+    event.insert("visibility".into(), visibility(&view, held.master.as_ref()));
+    event.insert("recurrence".into(), recurrence(&view, master, &held, times_stay));
+    event.insert("extendedProperties".into(), json!({ "private": { OWN_UID: object.uid(), OWN_MARK: lens.mark } }));
+    out.master = Some(event);
+
+    let before = times_stay.then_some(&held_series);
+    let slots: BTreeSet<&String> = view.parts.keys().chain(held.exceptions.keys()).collect();
+    for slot in slots {
+        let known = held.exceptions.get(slot);
+        if let Some(event) = exception(&view, master, slot, known, before, lens, &mut sentences) {
+            out.exceptions.insert(slot.clone(), event);
+        }
+    }
+    Ok(outgoing(&out, sentences))
+}
+
+fn outgoing(out: &Held, sentences: BTreeSet<String>) -> Outgoing {
+    Outgoing { payload: out.snapshot().0, warnings: sentences.into_iter().collect() }
+}
+
+/// What Google cannot hold, refused or told.
+fn expressible(view: &View<'_>, master: &Part<'_>, sentences: &mut BTreeSet<String>) -> Result<(), Unfit> {
+    let all = || view.master.iter().chain(view.parts.values());
+    for part in all() {
+        let unknown = |when: &When| when.tzid().is_some() && matches!(view.zones.of_value(when), Zone::Floating);
+        if unknown(&part.record.start) || unknown(&part.record.end) {
+            sentences.insert("a time zone that nobody knows is read as the calendar's own".into());
+        }
+        let left = Reminders::of_alarms(&part.record.reminders).1;
+        if left > 0 {
+            sentences.insert("some reminders stay here: Google has five at most, in minutes before the start".into());
+        }
+    }
+    if view.series.is_single() {
+        return Ok(());
+    }
+    let zone = view.zones.of_value(&master.record.start);
+    if master.record.start.tzid().is_some() && !matches!(zone, Zone::Floating) && name_of(&zone).is_none() {
+        return Err(Unfit("the series is in a time zone that Google does not know".into()));
+    }
+    if view.series.rules.iter().chain(&view.series.unless).any(|rule| too_often(rule)) {
+        return Err(Unfit("Google cannot repeat an appointment more often than daily".into()));
+    }
+    if master.component.properties_named("RDATE").any(|p| p.value().contains('/')) {
+        sentences.insert("extra dates with a length of their own take the length of the series".into());
+    }
+    if all().any(|part| {
+        part.component.property("CLASS").map(|p| p.value()) != master.component.property("CLASS").map(|p| p.value())
+    }) {
+        sentences.insert("Google has one privacy for a whole series: the strictest is taken".into());
+    }
+    Ok(())
+}
+
+/// The privacy of the item: `public` stays where it is, for only a person at Google says that.
+fn visibility(view: &View<'_>, held: Option<&Event>) -> Value {
+    match held.map(|event| text(event, "visibility")) {
+        Some(held) if class_of(held) == view.class && !held.is_empty() => json!(held),
+        _ => json!(visibility_of(view.class)),
+    }
+}
+
+fn recurrence(view: &View<'_>, master: &Part<'_>, held: &Held, times_stay: bool) -> Value {
+    let start = &master.said.start;
+    let known = held.master.as_ref().and_then(|event| event.get("recurrence"));
+    // A slot that Google has an exception for is removed and restored by that exception.
+    let left_out: BTreeSet<String> =
+        if times_stay { held.exceptions.keys().cloned().collect() } else { BTreeSet::new() };
+    let lines = if view.series.is_single() { json!([]) } else { view.series.to_json(start, &left_out) };
+    match known {
+        Some(known) if times_stay && Series::of_lines(Some(known), start) == Series::of_lines(Some(&lines), start) => {
+            known.clone()
+        }
+        _ => lines,
+    }
+}
+
+/// What an exception should say; `None`: nothing of its own, or what it says already. `before`: what Google repeats by,
+/// where that stays.
+fn exception(
+    view: &View<'_>,
+    master: &Part<'_>,
+    key: &str,
+    known: Option<&Event>,
+    before: Option<&Series>,
+    lens: Lens<'_>,
+    sentences: &mut BTreeSet<String>,
+) -> Option<Event> {
+    let slot = view.slot(key)?;
+    let usual = master.said.in_slot(&slot);
+    let removed = view.series.removed.contains(key);
+    let mut event = match (view.live(key), known) {
+        (Some(part), None) if part.said.same(&usual, Recurs::No) && part.said.guests == usual.guests => return None,
+        (Some(part), known) => fields(part, known, None, lens, sentences),
+        (None, None) => return None,
+        (None, Some(known)) if removed && before.is_some() => {
+            if is_cancelled(known) {
+                return None;
+            }
+            return json!({ "status": "cancelled" }).as_object().cloned();
+        }
+        (None, Some(known)) => {
+            // New times decide which slots there are.
+            let before = before?;
+            let says = Said::of_json(known, lens.zone).filter(|_| !is_cancelled(known));
+            // Google keeps cancelled slots behind the end of a series.
+            let beyond = is_cancelled(known) && !before.removed.contains(key);
+            if says.is_some_and(|says| usual.same(&says, Recurs::No)) || beyond {
+                return None;
+            }
+            let part = Part { at: 0, component: master.component, record: master.record.clone(), said: usual };
+            fields(&part, Some(known), None, lens, sentences)
+        }
+    };
+    event.remove("recurrence");
+    Some(event)
+}
+
+/// The fields of one event. What it says already is left as Google has it. `recurs`: it is the item's own event.
+fn fields(
+    part: &Part<'_>,
+    known: Option<&Event>,
+    recurs: Option<Recurs>,
+    lens: Lens<'_>,
+    sentences: &mut BTreeSet<String>,
+) -> Event {
+    let said = &part.said;
+    let known = known.filter(|event| !is_cancelled(event));
+    let theirs = known.and_then(|event| Said::of_json(event, lens.zone));
+    let raw = |name: &str| known.and_then(|event| event.get(name)).cloned();
+    let mut out = Event::new();
+    let mut set = |name: &str, same: bool, empty: Value, ours: Value| {
+        let value = if same { raw(name).unwrap_or(empty) } else { ours };
+        out.insert(name.to_owned(), value);
+    };
+    let is = |what: &dyn Fn(&Said) -> bool| theirs.as_ref().is_some_and(what);
+
+    set("summary", is(&|t| t.summary == said.summary), json!(""), json!(said.summary));
+    set("location", is(&|t| t.location == said.location), json!(""), json!(said.location));
+    let listed = if lens.attendees_live { Vec::new() } else { guests::as_text(&part.record.attendees, known) };
+    let their_list = known.map(|event| prose::without_guests(&prose::plain(text(event, "description"))).1);
+    let same = is(&|t| t.description == said.description) && their_list.as_ref() == Some(&listed);
+    let ours = prose::written(&prose::with_guests(&said.description, &listed));
+    set("description", same, json!(""), json!(ours));
+
+    let recurs = recurs.unwrap_or(Recurs::No);
+    set("start", is(&|t| same_time(&said.start, &t.start, recurs)), Value::Null, said.start.to_json());
+    set("end", is(&|t| same_time(&said.end, &t.end, recurs)), Value::Null, said.end.to_json());
+    let status = if said.status == Status::Tentative { "tentative" } else { "confirmed" };
+    set("status", is(&|t| t.status == said.status), json!("confirmed"), json!(status));
+    let transparency = if said.transparent { "transparent" } else { "opaque" };
+    set("transparency", is(&|t| t.transparent == said.transparent), json!("opaque"), json!(transparency));
+    let same = is(&|t| Reminders::same(&said.reminders, &t.reminders));
+    set("reminders", same, json!({ "useDefault": true }), said.reminders.to_json());
+
+    let omitted = known.and_then(|event| event.get("attendeesOmitted")).and_then(Value::as_bool) == Some(true);
+    if lens.attendees_live && !omitted {
+        if part.record.attendees.iter().any(|attendee| attendee.address.email().is_none()) {
+            sentences.insert("attendees without a mail address stay here".into());
+        }
+        let same = known.is_some_and(|event| guests::same(&said.guests, event));
+        set("attendees", same, json!([]), guests::to_json(&part.record.attendees, known));
+    }
+    out
+}
+
+/// The slot that an override stands for, in the form of the series.
+pub(super) fn date_of(view: &View<'_>, zone: &str, slot: &At) -> Option<When> {
+    let start = &view.master.as_ref()?.record.start;
+    Some(Form { start, zones: &view.zones, zone }.date(slot))
+}

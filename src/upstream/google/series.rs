@@ -1,0 +1,278 @@
+//! What a series repeats by: Google's `recurrence` lines with its cancelled exceptions, and the RRULE, RDATE, EXDATE and
+//! cancelled overrides of an object.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::held::{Held, is_cancelled};
+use super::time::{At, zone_of};
+use crate::domain::appointment::{Appointment, Status};
+use crate::domain::recurrence::lawful_rule;
+use crate::ics::rule::{Frequency, Rule, Until};
+use crate::ics::zone::{Zone, Zones};
+use crate::ics::{Component, Document, Period, Property, When};
+
+/// More lines than this are no recurrence that anybody wrote.
+const LINES_MAX: usize = 20_000;
+
+/// What a series repeats by. Slots are keys: see [`At::key`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Series {
+    /// RRULE, by the letter.
+    pub(super) rules: BTreeSet<String>,
+    /// EXRULE, by the letter.
+    pub(super) unless: BTreeSet<String>,
+    /// RDATE.
+    pub(super) added: BTreeSet<String>,
+    /// EXDATE, and slots that are cancelled.
+    pub(super) removed: BTreeSet<String>,
+}
+
+impl Series {
+    /// Of an item.
+    pub(super) fn of_held(held: &Held, zone: &str) -> Series {
+        let Some(master) = &held.master else { return Series::default() };
+        let Some(start) = master.get("start").and_then(|start| At::of_json(start, zone)) else {
+            return Series::default();
+        };
+        let lines = Lines::of_json(master.get("recurrence"));
+        if lines.0.is_empty() {
+            return Series::default();
+        }
+        let mut series = lines.read(&start);
+        let ends = Ends::of(&series.rules);
+        let cancelled = held.exceptions.iter().filter(|(_, event)| is_cancelled(event)).map(|(slot, _)| slot);
+        // Google keeps cancelled slots beyond the end of a series that was shortened.
+        series.removed.extend(cancelled.filter(|slot| !ends.before(slot)).cloned());
+        for (slot, _) in held.exceptions.iter().filter(|(_, event)| !is_cancelled(event)) {
+            series.removed.remove(slot);
+        }
+        series
+    }
+
+    /// Of an object: its master, and the slots of its overrides, each with whether it is cancelled.
+    pub(super) fn of_object(
+        master: &Component,
+        record: &Appointment,
+        overridden: &BTreeMap<String, Status>,
+        zones: &Zones<'_>,
+        zone: &str,
+    ) -> Series {
+        let form = Form { start: &record.start, zones, zone };
+        // A floating series is one of the calendar's zone to Google.
+        let start = form.slot(&record.start).to_when();
+        let rules = |name: &'static str| -> BTreeSet<String> {
+            master.properties_named(name).map(|p| by_the_letter(p.value(), &start, &form.zone())).collect()
+        };
+        let keys = |dates: &[When]| -> BTreeSet<String> { dates.iter().map(|when| form.slot(when).key()).collect() };
+        let mut series = Series {
+            rules: rules("RRULE"),
+            unless: rules("EXRULE"),
+            added: keys(&record.recurrence.added),
+            removed: keys(&record.recurrence.removed),
+        };
+        if series.is_single() {
+            return Series::default();
+        }
+        for (slot, status) in overridden {
+            if *status == Status::Cancelled {
+                series.removed.insert(slot.clone());
+            } else {
+                series.removed.remove(slot);
+            }
+        }
+        series
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        self.rules.is_empty() && self.added.is_empty()
+    }
+
+    /// Whether only the removed slots may differ.
+    pub(super) fn same_but_removed(&self, other: &Series) -> bool {
+        self.rules == other.rules && self.unless == other.unless && self.added == other.added
+    }
+
+    /// Of Google's lines alone.
+    pub(super) fn of_lines(lines: Option<&Value>, start: &At) -> Series {
+        Lines::of_json(lines).read(start)
+    }
+
+    /// As Google's lines, of an object that starts then. `left_out`: removed slots that Google knows as cancelled.
+    pub(super) fn to_json(&self, start: &At, left_out: &BTreeSet<String>) -> Value {
+        let mut lines: Vec<String> = self.rules.iter().map(|rule| format!("RRULE:{rule}")).collect();
+        lines.extend(self.unless.iter().map(|rule| format!("EXRULE:{rule}")));
+        let mut dates = |name: &str, keys: Vec<&String>| {
+            let zone = start.zone().unwrap_or("UTC");
+            for when in keys.into_iter().filter_map(|key| At::of_key(key, zone)).map(|at| at.to_when()) {
+                lines.push(when.to_property(name).unfolded().to_owned());
+            }
+        };
+        dates("RDATE", self.added.iter().collect());
+        dates("EXDATE", self.removed.iter().filter(|slot| !left_out.contains(*slot)).collect());
+        json!(lines)
+    }
+}
+
+/// The end of a series, where its rules have one.
+struct Ends(Option<String>);
+
+impl Ends {
+    fn of(rules: &BTreeSet<String>) -> Ends {
+        let ends = rules.iter().map(|rule| match Rule::parse(rule).ok()?.until? {
+            Until::Date(date) => Some(At::Day(date).key()),
+            Until::Local(local) | Until::Utc(local) => Some(When::Utc(local).to_value()),
+        });
+        Ends(ends.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()))
+    }
+
+    /// Whether the series ends before that slot.
+    fn before(&self, slot: &str) -> bool {
+        self.0.as_ref().is_some_and(|end| slot > end.as_str())
+    }
+}
+
+/// How the dates of one series are written, and what they mean.
+pub(super) struct Form<'a> {
+    pub(super) start: &'a When,
+    pub(super) zones: &'a Zones<'a>,
+    /// The calendar's.
+    pub(super) zone: &'a str,
+}
+
+impl Form<'_> {
+    /// The zone that the series is expanded in.
+    pub(super) fn zone(&self) -> Zone {
+        match self.zones.of_value(self.start) {
+            Zone::Floating => zone_of(self.zone),
+            zone => zone,
+        }
+    }
+
+    /// The slot that a date of the series means, in the kind of the start: a day stands for the instance of that day.
+    pub(super) fn slot(&self, when: &When) -> At {
+        let zone = self.zones.of_value(when);
+        match (self.start, when) {
+            (When::Date(_), When::Date(date)) => At::Day(*date),
+            (When::Date(_), other) => At::Day(other.local().date()),
+            (start, When::Date(date)) => {
+                let local = date.to_datetime(start.local().time());
+                At::of_when(&with_local(start, local), &self.zones.of_value(start), self.zone)
+            }
+            (start, When::Floating(_)) => {
+                At::of_when(&with_local(start, when.local()), &self.zones.of_value(start), self.zone)
+            }
+            _ => At::of_when(when, &zone, self.zone),
+        }
+    }
+
+    /// A rule by the letter, with its end in the form of the start.
+    pub(super) fn rule(&self, rule: &str) -> String {
+        let Ok(mut parsed) = Rule::parse(rule) else { return rule.to_owned() };
+        if let (When::Floating(_), Some(Until::Utc(until))) = (self.start, parsed.until) {
+            parsed.until = Some(Until::Local(self.zone().local(Zone::Utc.instant(until))));
+        }
+        parsed.to_string()
+    }
+
+    /// The date of a slot, in the form of the start.
+    pub(super) fn date(&self, slot: &At) -> When {
+        match (self.start, slot) {
+            (_, At::Day(date)) => When::Date(*date),
+            (When::Date(_), At::Time { at, .. }) => When::Date(self.zone().local(*at).date()),
+            (start, At::Time { at, .. }) => with_local(start, self.zone().local(*at)),
+        }
+    }
+}
+
+fn with_local(kind: &When, local: jiff::civil::DateTime) -> When {
+    match kind {
+        When::Date(_) => When::Date(local.date()),
+        When::Floating(_) => When::Floating(local),
+        When::Utc(_) => When::Utc(local),
+        When::Zoned { tzid, .. } => When::Zoned { local, tzid: tzid.clone() },
+    }
+}
+
+/// A rule as strict readers want it; one that nobody can read, as it is.
+pub(super) fn by_the_letter(rule: &str, start: &When, zone: &Zone) -> String {
+    match Rule::parse(rule.trim()) {
+        Ok(parsed) => lawful_rule(parsed, start, zone).to_string(),
+        Err(_) => rule.trim().to_uppercase(),
+    }
+}
+
+/// Whether a rule repeats more often than Google can.
+pub(super) fn too_often(rule: &str) -> bool {
+    Rule::parse(rule).is_ok_and(|rule| rule.freq < Frequency::Daily || has_times(&rule))
+}
+
+fn has_times(rule: &Rule) -> bool {
+    rule.by_hour.len() > 1 || rule.by_minute.len() > 1 || rule.by_second.len() > 1
+}
+
+/// Google's lines, read as properties.
+struct Lines(Vec<Property>);
+
+impl Lines {
+    fn of_json(value: Option<&Value>) -> Lines {
+        let lines = value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let wanted = |line: &&str| {
+            let name = line.split([':', ';']).next().unwrap_or_default().trim();
+            ["RRULE", "EXRULE", "RDATE", "EXDATE"].iter().any(|known| name.eq_ignore_ascii_case(known))
+        };
+        let mut text = String::from("BEGIN:X\r\n");
+        for line in lines.filter(wanted).take(LINES_MAX) {
+            text.push_str(&line.replace(['\r', '\n'], ""));
+            text.push_str("\r\n");
+        }
+        text.push_str("END:X\r\n");
+        let read = Document::parse(&Bytes::from(text)).ok();
+        let properties = read.and_then(|document| {
+            let found: Option<Vec<Property>> = document.components().next().map(|c| c.properties().cloned().collect());
+            found
+        });
+        Lines(properties.unwrap_or_default())
+    }
+
+    fn read(&self, start: &At) -> Series {
+        let start_when = start.to_when();
+        let zone = start.zone().map_or(Zone::Floating, zone_of);
+        let rules = |name: &str| -> BTreeSet<String> {
+            self.0.iter().filter(|p| p.is(name)).map(|p| by_the_letter(p.value(), &start_when, &zone)).collect()
+        };
+        let keys = |name: &str| -> BTreeSet<String> {
+            let dates = self.0.iter().filter(|p| p.is(name)).flat_map(dates_of);
+            dates.map(|when| slot_of(&when, start, &zone).key()).collect()
+        };
+        Series { rules: rules("RRULE"), unless: rules("EXRULE"), added: keys("RDATE"), removed: keys("EXDATE") }
+    }
+}
+
+fn dates_of(property: &Property) -> Vec<When> {
+    if property.value().contains('/') {
+        return Period::list_of(property).unwrap_or_default().into_iter().map(|period| period.start).collect();
+    }
+    When::list_of(property).unwrap_or_default()
+}
+
+/// The slot that one of Google's dates means.
+fn slot_of(when: &When, start: &At, zone: &Zone) -> At {
+    let named = start.zone().unwrap_or("UTC");
+    match (start, when) {
+        (At::Day(_), When::Date(date)) => At::Day(*date),
+        (At::Day(_), other) => At::Day(other.local().date()),
+        (At::Time { at, .. }, When::Date(date)) => {
+            let local = date.to_datetime(zone.local(*at).time());
+            At::Time { at: zone.instant(local), zone: named.to_owned() }
+        }
+        (At::Time { .. }, When::Zoned { local, tzid }) => {
+            let own = Zone::named(tzid).unwrap_or_else(|| zone.clone());
+            At::Time { at: own.instant(*local), zone: named.to_owned() }
+        }
+        (At::Time { .. }, When::Utc(local)) => At::Time { at: Zone::Utc.instant(*local), zone: named.to_owned() },
+        (At::Time { .. }, When::Floating(local)) => At::Time { at: zone.instant(*local), zone: named.to_owned() },
+    }
+}

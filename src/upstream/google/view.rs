@@ -1,0 +1,94 @@
+//! A calendar object as Google would see it: its master, and its overrides by the slots they stand for.
+
+use std::collections::BTreeMap;
+
+use super::super::Unfit;
+use super::said::Said;
+use super::series::{Form, Series};
+use super::time::At;
+use crate::domain::appointment::{Appointment, Status};
+use crate::domain::object::{CalendarObject, Class, ComponentKind};
+use crate::ics::zone::Zones;
+use crate::ics::{Component, When};
+
+/// One component, read.
+pub(super) struct Part<'a> {
+    /// Which VEVENT of the calendar it is.
+    pub(super) at: usize,
+    pub(super) component: &'a Component,
+    pub(super) record: Appointment,
+    pub(super) said: Said,
+}
+
+/// An object, read.
+pub(super) struct View<'a> {
+    pub(super) zones: Zones<'a>,
+    pub(super) master: Option<Part<'a>>,
+    /// Overrides by slot, cancelled ones included.
+    pub(super) parts: BTreeMap<String, Part<'a>>,
+    pub(super) series: Series,
+    /// The strictest of all its components: Google has one for a whole series.
+    pub(super) class: Class,
+}
+
+impl<'a> View<'a> {
+    /// `zone` is the remote calendar's.
+    pub(super) fn of(object: &'a CalendarObject, zone: &str) -> Result<View<'a>, Unfit> {
+        if object.component() != ComponentKind::Event {
+            return Err(Unfit("Google Calendar holds appointments only, no tasks or journals".into()));
+        }
+        let calendar = object.document().calendar().ok_or_else(|| Unfit("there is no calendar in it".into()))?;
+        let zones = Zones::of(calendar);
+        let class = object.components().map(Class::of).fold(Class::Public, stricter);
+        let mut master = None;
+        let mut rest = Vec::new();
+        for (at, component) in calendar.components_named("VEVENT").enumerate() {
+            let record = Appointment::of_component(component, &zones)
+                .ok_or_else(|| Unfit("a part of it has no readable start".into()))?;
+            let said = Said::of_appointment(&record, class, &zones, zone);
+            let part = Part { at, component, record, said };
+            match component.property("RECURRENCE-ID") {
+                None => master = Some(part),
+                Some(id) if id.param("RANGE").is_some() => {
+                    return Err(Unfit("a change to an instance and all that follow cannot be carried".into()));
+                }
+                Some(id) => {
+                    let id = When::of(id).map_err(|_| Unfit("a part of it has no readable RECURRENCE-ID".into()))?;
+                    rest.push((id, part));
+                }
+            }
+        }
+        let mut parts = BTreeMap::new();
+        for (id, part) in rest {
+            let start = master.as_ref().map_or(&id, |m| &m.record.start);
+            let slot = Form { start, zones: &zones, zone }.slot(&id);
+            parts.insert(slot.key(), part);
+        }
+        let overridden = parts.iter().map(|(slot, part)| (slot.clone(), part.said.status)).collect();
+        let series = match &master {
+            Some(m) => Series::of_object(m.component, &m.record, &overridden, &zones, zone),
+            None => Series::default(),
+        };
+        Ok(View { zones, master, parts, series, class })
+    }
+
+    /// The slot of a key as this series writes it.
+    pub(super) fn slot(&self, key: &str) -> Option<At> {
+        let zone = self.master.as_ref().and_then(|m| m.said.start.zone()).unwrap_or("UTC");
+        At::of_key(key, zone)
+    }
+
+    /// Whether that slot is overridden by something that takes place.
+    pub(super) fn live(&self, key: &str) -> Option<&Part<'a>> {
+        self.parts.get(key).filter(|part| part.said.status != Status::Cancelled)
+    }
+}
+
+fn stricter(a: Class, b: Class) -> Class {
+    let rank = |class: &Class| match class {
+        Class::Public => 0,
+        Class::Private => 1,
+        Class::Confidential => 2,
+    };
+    if rank(&b) > rank(&a) { b } else { a }
+}

@@ -1,0 +1,65 @@
+//! The providers that the operator set up.
+
+use std::sync::Arc;
+
+use super::google::{self, Google};
+use super::http::Transport;
+use super::{Upstream, oauth};
+use crate::domain::sync::Provider;
+use crate::domain::time::Clock;
+
+/// What the operator set up. A provider that is not there cannot be connected.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Google Calendar.
+    pub google: Option<google::Setup>,
+}
+
+/// Every provider that can be asked, each with its OAuth where it has one.
+#[derive(Clone)]
+pub struct Upstreams {
+    transport: Arc<dyn Transport>,
+    google: Option<(Arc<Google>, Arc<oauth::Provider>)>,
+}
+
+impl Upstreams {
+    /// Those of the settings, over one way out.
+    #[must_use]
+    pub fn new(settings: &Settings, transport: Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Upstreams {
+        let google = settings.google.as_ref().map(|setup| {
+            let google = Google::new(Arc::clone(&transport), Arc::clone(clock), setup.api_url.clone());
+            (Arc::new(google), Arc::new(setup.oauth()))
+        });
+        Upstreams { transport, google }
+    }
+
+    /// The provider, if it can be asked.
+    #[must_use]
+    pub fn of(&self, provider: Provider) -> Option<Arc<dyn Upstream>> {
+        match provider {
+            Provider::Google => self.google.as_ref().map(|(google, _)| Arc::clone(google) as Arc<dyn Upstream>),
+            Provider::Microsoft | Provider::Apple | Provider::Caldav | Provider::Ics => None,
+        }
+    }
+
+    /// Its OAuth, if it has one and can be asked.
+    #[must_use]
+    pub fn oauth(&self, provider: Provider) -> Option<Arc<oauth::Provider>> {
+        match provider {
+            Provider::Google => self.google.as_ref().map(|(_, oauth)| Arc::clone(oauth)),
+            Provider::Microsoft | Provider::Apple | Provider::Caldav | Provider::Ics => None,
+        }
+    }
+
+    /// The way out.
+    #[must_use]
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
+    }
+}
+
+impl std::fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstreams").field("google", &self.google.is_some()).finish_non_exhaustive()
+    }
+}
