@@ -72,7 +72,7 @@ impl At {
                     let sign = if seconds < 0 { '-' } else { '+' };
                     let size = seconds.unsigned_abs();
                     // Offsets with seconds are of another century; RFC 3339 has no place for them.
-                    if size % 60 != 0 {
+                    if !size.is_multiple_of(60) {
                         Offset::UTC.to_datetime(*at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
                     } else {
                         let wall = local.strftime("%Y-%m-%dT%H:%M:%S");
