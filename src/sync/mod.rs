@@ -8,12 +8,16 @@
 //! | --- | --- |
 //! | [`retry`] | when a call that failed is made again |
 //! | [`budget`] | how fast a provider may be asked, and when it is left alone |
+//! | [`project`] | what a link shows of an appointment, and what may come back |
+//! | [`contact`] | nothing: it puts a client's contact under notes and takes it off again |
 //! | [`merge`] | what an appointment says that both sides changed |
 //! | [`guard`] | whether a run may remove as much as it would |
 //! | [`desk`] | nothing: it carries people's orders to the engine and its answers back |
 
 pub mod budget;
+pub mod contact;
 pub mod desk;
 pub mod guard;
 pub mod merge;
+pub mod project;
 pub mod retry;

@@ -8,7 +8,7 @@ use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Property, When};
 
 /// What everybody may read.
-const SUMMARY: &str = "Busy";
+pub const BUSY_TITLE: &str = "Busy";
 
 /// A stretch of time somebody is busy. There is nothing else in it: a recurring appointment is many of these, and an
 /// instance that was changed is one at another time.
@@ -34,7 +34,7 @@ impl BusyTime {
         if let Some(ends) = &self.ends {
             event.push(ends.to_property("DTEND"));
         }
-        event.push(Property::text("SUMMARY", SUMMARY));
+        event.push(Property::text("SUMMARY", BUSY_TITLE));
         event
     }
 }

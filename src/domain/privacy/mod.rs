@@ -18,7 +18,7 @@ mod zone;
 use super::feed::{FeedPrivacy, PrivateAppointments};
 use super::object::{CalendarObject, Class, ComponentKind};
 
-pub use busy::{BusyTime, BusyTimes, busy_times};
+pub use busy::{BUSY_TITLE, BusyTime, BusyTimes, busy_times};
 pub use title::{Retitle, titled, undated_start};
 pub use zone::plain_zone;
 
@@ -79,6 +79,12 @@ impl Told {
             whole = Telling::Busy;
         }
         Told { whole, components: own.into_iter().map(|telling| telling.min(whole)).collect() }
+    }
+
+    /// Tells everything, whatever it says of itself.
+    #[must_use]
+    pub fn all(object: &CalendarObject) -> Told {
+        Told { whole: Telling::All, components: object.components().map(|_| Telling::All).collect() }
     }
 
     /// How much is told of the object; single components may be told less.

@@ -262,8 +262,19 @@ impl<'a> Views<'a> {
     }
 }
 
+/// The overrides of an object by their place among its components, each with the instance it is of as fields name it.
+#[must_use]
+pub fn instances_of(object: &CalendarObject) -> Vec<(usize, String)> {
+    let Some(view) = View::of(object) else { return Vec::new() };
+    let named = view.overrides.iter().filter_map(|over| {
+        let id = over.id.as_ref()?;
+        Some((over.index, instance_name(view.key(id), view.start.as_ref().unwrap_or(id))))
+    });
+    named.collect()
+}
+
 /// An instance as fields name it: its day, or its instant.
-pub fn instance_name(key: Key, like: &When) -> String {
+fn instance_name(key: Key, like: &When) -> String {
     let at = Instant::from_seconds(key);
     match (like, at.timestamp()) {
         (When::Date(_), Some(at)) => Zone::Utc.local(at).date().to_string(),

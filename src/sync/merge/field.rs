@@ -187,6 +187,7 @@ pub struct WriteBack {
     times_only: BTreeSet<String>,
     here: Vec<CalAddress>,
     there: Vec<CalAddress>,
+    contact_line: bool,
 }
 
 impl WriteBack {
@@ -228,6 +229,19 @@ impl WriteBack {
     pub fn with_people(mut self, here: Vec<CalAddress>, there: Vec<CalAddress>) -> WriteBack {
         (self.here, self.there) = (here, there);
         self
+    }
+
+    /// The same for notes that go out with a client's contact under them, which does not come back.
+    #[must_use]
+    pub fn under_contact_line(mut self) -> WriteBack {
+        self.contact_line = true;
+        self
+    }
+
+    /// Whether notes go out with a client's contact under them.
+    #[must_use]
+    pub fn has_contact_line(&self) -> bool {
+        self.contact_line
     }
 
     /// Whether a remote change of a part may come in. An instance comes and goes as times do.

@@ -36,9 +36,12 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-pub use components::instance_name;
+pub use components::instances_of;
 pub use field::{Field, NoField, Part, Prefer, Side, WriteBack};
 
+use std::borrow::Cow;
+
+use super::contact::object_without_contact;
 use crate::domain::object::{CalendarObject, ObjectError};
 use crate::domain::sync::ConflictKind;
 use crate::domain::time::Instant;
@@ -113,6 +116,11 @@ pub fn merge(sides: Sides<'_>, writable: &WriteBack, prefer: &Prefer, now: Insta
     if [sides.base, sides.before, sides.after].iter().any(|o| o.component() != sides.local.component()) {
         return Err(Unmergeable::Kinds);
     }
+    let [before, after] = [sides.before, sides.after].map(|object| match writable.has_contact_line() {
+        true => Cow::Owned(object_without_contact(object)),
+        false => Cow::Borrowed(object),
+    });
+    let sides = Sides { before: &before, after: &after, ..sides };
     let views = Views::of(&sides).ok_or(Unmergeable::Nothing)?;
     let mut judge =
         Judge { writable, prefer, conflicts: Vec::new(), took_local: false, took_remote: false, refused: false };
