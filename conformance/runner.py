@@ -30,6 +30,10 @@ def suite(name: str, *arguments: str, script: str | None = None) -> Part:
     return Part(name, [sys.executable, str(HERE / f"{script or name}.py"), *arguments], postgres=True)
 
 
+# Google's client and its kin live in a venv of their own, beside the one that runs this.
+GOOGLE = Path(sys.executable).parent.parent.parent / "google" / "bin" / "python"
+
+
 PARTS = [
     # The house
     Part("fmt", ["cargo", "fmt", "--all", "--check"]),
@@ -38,7 +42,9 @@ PARTS = [
     # The crates are not published: their documentation may name what is private.
     Part("docs", ["cargo", "doc", "--locked", "--workspace", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
     # The program, and how strangers judge it
-    Part("build", ["cargo", "build", "--locked"], 15),
+    Part("build", ["cargo", "build", "--locked", "--workspace"], 15),
+    # Is the simulated Google what Google's own client takes for Google?
+    Part("google_client", [str(GOOGLE), str(HERE / "google_client.py")], 3),
     suite("corpus"),
     suite("transfer"),
     suite("python_caldav"),
