@@ -110,6 +110,10 @@ pub enum Fault {
     RepeatChanges,
     /// A delta leaves out what was deleted, for good.
     OmitDeletes,
+    /// A listing tells of an event as deleted that is not.
+    FalseRemoval,
+    /// An event comes without its etag; after being carried out, if it was a write.
+    NoEtag,
     /// Some events get new etags though nothing changed.
     NewEtags,
     /// The entries of a page come in another order.
@@ -146,6 +150,7 @@ impl Fault {
             | Self::SkipItem
             | Self::RepeatChanges
             | Self::OmitDeletes
+            | Self::FalseRemoval
             | Self::NewEtags
             | Self::Shuffle => list,
             Self::Conflict
@@ -157,6 +162,7 @@ impl Fault {
             Self::UnknownEventType | Self::ImpossibleRecurrence | Self::ManyAttendees { .. } => {
                 list || call == Call::EventsGet
             }
+            Self::NoEtag => list || write || call == Call::EventsGet,
             Self::InvalidGrant => call == Call::Token,
             Self::DropDelivery | Self::DuplicateDelivery | Self::DelayDelivery { .. } => false,
             Self::Unauthorized
@@ -238,6 +244,11 @@ impl Fault {
             Self::UnknownEventType => {
                 on_first_event(response, |event| _ = event.insert("eventType".into(), json!("holodeck")))
             }
+            Self::FalseRemoval => on_first_event(response, |event| {
+                event.retain(|name, _| matches!(name.as_str(), "kind" | "etag" | "id"));
+                event.insert("status".into(), json!("cancelled"));
+            }),
+            Self::NoEtag => on_first_event(response, |event| _ = event.remove("etag")),
             Self::ImpossibleRecurrence => on_first_event(response, |event| {
                 event.insert("recurrence".into(), json!(["RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"]));
             }),

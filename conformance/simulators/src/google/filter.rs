@@ -264,9 +264,14 @@ impl Filter {
         if !self.types.is_empty() && !self.types.contains(&event.event_type) {
             return Vec::new();
         }
-        if self.single && event.is_series() && event.live() {
+        if self.single && event.is_series() {
             let mut found = Vec::new();
-            self.expand(calendar, event, &mut found);
+            if event.live() {
+                self.expand(calendar, event, &mut found);
+            } else {
+                let gone = self.occurrences(event, OCCURRENCES_MAX).into_iter();
+                found.extend(gone.map(|one| Event { life: Life::Cancelled, ..one }));
+            }
             return found;
         }
         vec![event.clone()]

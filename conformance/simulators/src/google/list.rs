@@ -78,7 +78,7 @@ impl World {
         {
             return Err(Refusal::updated_min_too_long_ago());
         }
-        let cursor = self.cursor(ask, calendar, since, bend)?;
+        let cursor = self.cursor(ask, calendar, &filter, since, bend)?;
         let max =
             ask.query.count("maxResults")?.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX).min(bend.page_max.unwrap_or(PAGE_MAX));
         let (mut items, next) = match since {
@@ -157,13 +157,23 @@ impl World {
         }
     }
 
-    fn cursor(&self, ask: &Ask, calendar: &Calendar, since: Option<u64>, bend: Bend) -> Result<Cursor, Refusal> {
+    fn cursor(
+        &self,
+        ask: &Ask,
+        calendar: &Calendar,
+        filter: &Filter,
+        since: Option<u64>,
+        bend: Bend,
+    ) -> Result<Cursor, Refusal> {
         let Some(given) = ask.query.get("pageToken") else {
             return Ok(Cursor { head: self.seq(), at: since.unwrap_or(0) });
         };
         let invalid = || Refusal::invalid_parameter("pageToken", "Invalid page token value.");
-        let [head, at, epoch, made_ms, _] =
+        let [head, at, epoch, made_ms, kind] =
             token::read::<5>(self.seed, "p", &calendar.id, given).ok_or_else(invalid)?;
+        if kind != filter.fingerprint(since.is_some()) {
+            return Err(invalid());
+        }
         let old = ask.now_ms.saturating_sub(made_ms) >= self.settings.page_token_life_ms
             || u64::try_from(epoch) != Ok(calendar.epoch);
         if old {

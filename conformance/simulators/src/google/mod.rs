@@ -104,6 +104,8 @@ pub struct Settings {
     pub user_per_minute: usize,
     /// What a patch costs.
     pub patch_units: usize,
+    /// Texts come back tidied: line ends as `\n`, no white space at either end.
+    pub tidy_text: bool,
     /// Notifications may go to this machine without TLS.
     pub loopback_hooks: bool,
 }
@@ -117,6 +119,7 @@ impl Default for Settings {
             project_per_minute: 10_000,
             user_per_minute: 600,
             patch_units: 1,
+            tidy_text: false,
             loopback_hooks: false,
         }
     }
@@ -134,6 +137,9 @@ pub struct Seen {
     /// The status of the answer; `None` where nothing came back.
     pub status: Option<u16>,
 }
+
+/// Of more requests the older half is forgotten, so that a demo may run for weeks.
+const SEEN_MAX: usize = 200_000;
 
 /// The provider.
 #[derive(Debug)]
@@ -188,7 +194,7 @@ impl Google {
             }
         };
         if !matches!(call, Call::Control | Call::Page) {
-            self.seen.push(Seen { at_ms: now_ms, call, request: request.clone(), status });
+            self.note(Seen { at_ms: now_ms, call, request: request.clone(), status });
         }
         outcome
     }
@@ -262,13 +268,15 @@ impl Google {
         } else {
             Refusal::not_found().response()
         };
-        self.seen.push(Seen {
-            at_ms: now_ms,
-            call,
-            request: request.clone(),
-            status: Some(response.status().as_u16()),
-        });
+        self.note(Seen { at_ms: now_ms, call, request: request.clone(), status: Some(response.status().as_u16()) });
         response
+    }
+
+    fn note(&mut self, seen: Seen) {
+        if self.seen.len() >= SEEN_MAX {
+            self.seen.drain(..SEEN_MAX / 2);
+        }
+        self.seen.push(seen);
     }
 
     fn carry_out(&mut self, ask: &Ask, call: Call, target: &Target, bend: Bend) -> Result<Reply, Refusal> {

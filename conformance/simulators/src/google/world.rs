@@ -290,6 +290,9 @@ impl World {
 
     /// Puts an event into its calendar as changed now: new etag, new place among the changes. Without `quiet`, `updated` moves.
     pub(crate) fn store(&mut self, now_ms: i64, calendar_id: &str, mut event: Event, quiet: bool) -> usize {
+        if self.settings.tidy_text {
+            tidy(&mut event.fields);
+        }
         event.etag = self.next_etag(now_ms);
         event.seq = self.next_seq();
         if !quiet {
@@ -316,19 +319,18 @@ impl World {
                 let at = calendar.events.len();
                 calendar.ids.insert(event.id.clone(), at);
                 calendar.uids.entry(event.uid.clone()).or_default().push(at);
-                if let Some(slot) = &event.slot
-                    && let Some(master) = calendar.ids.get(&slot.master_id).copied()
-                {
-                    let key = slot.start.ms(&TimeZone::UTC);
-                    if let Some(master) = calendar.events.get_mut(master) {
-                        master.exceptions.insert(key, at);
-                    }
-                }
                 calendar.events.push(event);
                 at
             }
         };
         calendar.changes.insert(seq, at);
+        let slot = calendar.events.get(at).and_then(|event| event.slot.as_ref());
+        if let Some((key, id)) = slot.map(|slot| (slot.start.ms(&TimeZone::UTC), slot.master_id.as_str()))
+            && let Some(master) = calendar.ids.get(id).copied()
+            && let Some(master) = calendar.events.get_mut(master)
+        {
+            master.exceptions.insert(key, at);
+        }
         self.push.changed(now_ms, calendar_id);
         at
     }
@@ -346,6 +348,19 @@ impl World {
             Some(entry) if !entry.deleted => Some(entry.role),
             _ if found.owner == account => Some(Role::Owner),
             _ => None,
+        }
+    }
+}
+
+/// Texts as some layers of the provider give them back.
+fn tidy(fields: &mut Map<String, Value>) {
+    for name in ["summary", "description", "location"] {
+        let Some(Value::String(text)) = fields.get_mut(name) else { continue };
+        let tidied = text.replace("\r\n", "\n").trim().to_owned();
+        if tidied.is_empty() {
+            fields.remove(name);
+        } else {
+            *text = tidied;
         }
     }
 }

@@ -247,7 +247,7 @@ impl World {
         if event.slot.is_none()
             && (event.start != before.start || event.recurrence != before.recurrence || event.life != before.life)
         {
-            self.drop_strays(now_ms, calendar_id, before, &event);
+            self.fit_exceptions(now_ms, calendar_id, before, &event);
         }
         if let Some(slot) = &event.slot
             && event.is_private()
@@ -270,35 +270,34 @@ impl World {
     /// Stores a changed event without telling the other people of it.
     pub(crate) fn put_quietly(&mut self, now_ms: i64, calendar_id: &str, before: &Event, event: Event) {
         self.store(now_ms, calendar_id, event.clone(), false);
-        self.drop_strays(now_ms, calendar_id, before, &event);
+        self.fit_exceptions(now_ms, calendar_id, before, &event);
     }
 
-    /// After a series changed: its exceptions whose slot it no longer has are gone. A removed occurrence's goes silently, and
-    /// stays only when the series was deleted, so that it can come back.
-    fn drop_strays(&mut self, now_ms: i64, calendar_id: &str, before: &Event, master: &Event) {
+    /// After a series changed: exceptions whose slot it no longer has are gone, those whose slot it has again are as the series
+    /// has them. A removed occurrence's goes silently, and stays only when the series was deleted, so that it can come back.
+    fn fit_exceptions(&mut self, now_ms: i64, calendar_id: &str, before: &Event, master: &Event) {
         let revived = master.live() && !before.live();
-        let series = if master.live() && master.is_series() && !revived {
-            Series::read(&master.recurrence, &master.start).ok()
-        } else {
-            None
-        };
+        let series = (master.live() && master.is_series())
+            .then(|| Series::read(&master.recurrence, &master.start).ok())
+            .flatten();
         let Some(calendar) = self.calendars.get_mut(calendar_id) else { return };
         let Some(stored) = calendar.event(&master.id) else { return };
         let mut told = Vec::new();
         for at in stored.exceptions.values().copied().collect::<Vec<_>>() {
             let Some(exception) = calendar.events.get_mut(at) else { continue };
-            let fits = exception
-                .slot
-                .as_ref()
-                .is_some_and(|slot| series.as_ref().is_some_and(|series| series.has(&slot.start)));
+            let Some(slot) = &exception.slot else { continue };
+            let fits = series.as_ref().is_some_and(|series| series.has(&slot.start));
             match exception.life {
-                Life::Live if !fits => told.push(exception.clone()),
+                Life::Live if !fits => told.push(Event { life: Life::Stray, ..exception.clone() }),
                 Life::Cancelled if !fits && master.live() => exception.life = Life::Stray,
+                life if fits && (revived || life == Life::Stray) => {
+                    told.push(Event { created_ms: exception.created_ms, ..master.occurrence(&slot.start) });
+                }
                 _ => {}
             }
         }
         for exception in told {
-            self.store(now_ms, calendar_id, Event { life: Life::Stray, ..exception }, false);
+            self.store(now_ms, calendar_id, exception, false);
         }
     }
 

@@ -5,6 +5,7 @@ mod control;
 mod events;
 mod faults;
 mod lists;
+mod mirror;
 mod more;
 mod page;
 mod people;
