@@ -21,6 +21,8 @@ use crate::store::{PutError, PutOutcome, WriteTx};
 /// Objects written in one transaction: large enough that commits do not count, small enough that a running server
 /// gets its turn in between.
 const BATCH: usize = 200;
+/// After how many objects the database is to look how many there are; see [`crate::store::Store::take_measure`].
+const MEASURED_AFTER: u64 = 1_000;
 /// How often progress is told, in objects.
 const PROGRESS_EVERY: u64 = 1_000;
 
@@ -54,12 +56,14 @@ struct Importer<'a> {
     /// In a dry run: the UIDs that would be in by now, since nothing is.
     dry_run: Option<HashSet<String>>,
     tally: Tally,
+    is_measured: bool,
 }
 
 pub(super) async fn import(args: ImportArgs, app: &App, output: &Output) -> Done {
     let (caller, access, _) = calendar_at(app, &args.calendar, Right::Write).await?;
     let dry_run = args.dry_run.then(HashSet::new);
-    let mut importer = Importer { app, output, access, cause: cause(&caller), dry_run, tally: Tally::default() };
+    let mut importer =
+        Importer { app, output, access, cause: cause(&caller), dry_run, tally: Tally::default(), is_measured: false };
     if args.source.as_os_str() == "-" {
         // The file is read twice, which standard input cannot be.
         let mut spool = tempfile::tempfile()?;
@@ -157,6 +161,11 @@ impl Importer<'_> {
         }
         if self.dry_run.is_none() {
             tx.commit().await?;
+            let written = self.tally.created + self.tally.replaced + self.tally.unchanged;
+            if !self.is_measured && written >= MEASURED_AFTER {
+                self.is_measured = true;
+                self.app.store().take_measure().await?;
+            }
         }
         Ok(())
     }

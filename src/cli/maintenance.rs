@@ -66,6 +66,7 @@ pub(super) async fn may_restore(args: &RestoreArgs, config: &Config) -> Done {
 
 pub(super) async fn restore(args: RestoreArgs, app: &App, output: &Output) -> Done {
     let rows = app.store().restore(&args.file, &app.gate.keys).await?;
+    app.store().take_measure().await?;
     let report = app.store().doctor().await?;
     app.store().close().await;
     if report.finding_count > 0 {

@@ -223,13 +223,7 @@ impl WriteTx {
     }
 
     async fn standing(&mut self, access: &Access, name: &ResourceName, uid: &str) -> Result<Vec<Standing>, StoreError> {
-        let rows = self
-            .all(
-                "select name, uid, object_id, etag, version, appointment_type, client_id, staff_user_id, project_id \
-                 from objects where firm_id = $1 and calendar_id = $2 and (name = $3 or uid = $4)",
-                args![access.firm(), access.calendar(), name, uid],
-            )
-            .await?;
+        let rows = self.all(&either(STANDING, "objects"), args![access.firm(), access.calendar(), name, uid]).await?;
         rows.iter()
             .map(|r| {
                 Ok(Standing {
@@ -365,13 +359,9 @@ impl WriteTx {
         restoring: Option<&ObjectId>,
     ) -> Result<Option<(ObjectId, i64, Facts)>, StoreError> {
         let (firm, calendar) = (access.firm(), access.calendar());
-        let rows = self
-            .all(
-                "select name, uid, object_id, moved from tombstones where firm_id = $1 and calendar_id = $2 \
-                 and (name = $3 or uid = $4) order by seq desc limit 100",
-                args![firm, calendar, name, uid],
-            )
-            .await?;
+        let gone = either("name, uid, object_id, moved, seq", "tombstones");
+        let gone = format!("select * from ({gone}) as gone order by seq desc limit 100");
+        let rows = self.all(&gone, args![firm, calendar, name, uid]).await?;
         let mut id = restoring.cloned();
         for row in &rows {
             if id.is_none() && row.text(1)? == uid && !row.flag(3)? {
@@ -420,6 +410,16 @@ impl WriteTx {
         self.exec(&copy_present(""), args![firm, calendar, owner]).await?;
         self.exec(&add_deletion(""), args![firm, calendar, owner, json(cause), now]).await
     }
+}
+
+const STANDING: &str = "name, uid, object_id, etag, version, appointment_type, client_id, staff_user_id, project_id";
+
+/// The query for what has a name or a UID in a calendar, each looked up in its own unique index.
+fn either(columns: &str, table: &str) -> String {
+    format!(
+        "select {columns} from {table} where firm_id = $1 and calendar_id = $2 and name = $3 \
+         union all select {columns} from {table} where firm_id = $1 and calendar_id = $2 and uid = $4 and name <> $3"
+    )
 }
 
 const VERSION_COLUMNS: &str = "firm_id, object_id, version, calendar_id, user_id, name, uid, component, summary, kind, etag, data, \

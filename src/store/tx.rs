@@ -72,6 +72,19 @@ impl Store {
         ReadTx { conn, store: self.clone(), now: self.inner.clock.now() }
     }
 
+    /// Has the database look how much is in it, after a first part of much that is written at once. Until PostgreSQL has
+    /// looked by itself, which may take a minute, it takes an empty calendar for granted and walks all of it for every
+    /// object that is put. SQLite needs nothing of the kind.
+    ///
+    /// # Errors
+    /// The database is busy or gone.
+    pub async fn take_measure(&self) -> Result<(), StoreError> {
+        if let Db::Postgres(pool) = &self.inner.db {
+            sqlx::raw_sql("analyze objects; analyze tombstones").execute(pool).await?;
+        }
+        Ok(())
+    }
+
     /// The life of this store, for sync tokens.
     #[must_use]
     pub fn epoch(&self) -> &str {
