@@ -32,7 +32,10 @@ fn bare(name: &str, value: Option<&Value>) -> Option<Value> {
     };
     match name {
         "start" | "end" => Some(At::of_json(value, "UTC").map_or_else(|| value.clone(), |at| at.to_json())),
-        "reminders" => Some(Reminders::of_json(Some(value)).to_json()),
+        "reminders" => match Reminders::of_json(Some(value)) {
+            Reminders::Inherited => None,
+            these => Some(these.to_json()),
+        },
         "recurrence" | "attendees" => value.as_array().filter(|all| !all.is_empty()).map(|all| {
             let mut all = all.clone();
             all.sort_by_key(|one| one.as_str().map_or_else(|| one["email"].to_string(), str::to_owned));

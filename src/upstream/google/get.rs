@@ -121,12 +121,14 @@ fn recurrence(view: &View<'_>, master: &Part<'_>, held: &Held, times_stay: bool)
     let left_out: BTreeSet<String> =
         if times_stay { held.exceptions.keys().cloned().collect() } else { BTreeSet::new() };
     let lines = if view.series.is_single() { json!([]) } else { view.series.to_json(start, &left_out) };
-    match known {
-        Some(known) if times_stay && Series::of_lines(Some(known), start) == Series::of_lines(Some(&lines), start) => {
-            known.clone()
-        }
-        _ => lines,
-    }
+    let Some(known) = known.filter(|_| times_stay) else { return lines };
+    let (mut theirs, ours) = (Series::of_lines(Some(known), start), Series::of_lines(Some(&lines), start));
+    // A line of Google's own about a slot with an exception says nothing, but where the slot is to be restored.
+    theirs.removed.retain(|slot| match held.exceptions.get(slot) {
+        Some(event) => is_cancelled(event) && !view.series.removed.contains(slot),
+        None => true,
+    });
+    if theirs == ours { known.clone() } else { lines }
 }
 
 /// What an exception should say; `None`: nothing of its own, or what it says already. `before`: what Google repeats by,
@@ -140,7 +142,8 @@ fn exception(
     lens: Lens<'_>,
     sentences: &mut BTreeSet<String>,
 ) -> Option<Event> {
-    let slot = view.slot(key)?;
+    // What names a slot in another way than the series now begins is gone with its old start.
+    let slot = view.slot(key).filter(|slot| slot.is_day() == master.said.start.is_day())?;
     let usual = master.said.in_slot(&slot);
     let removed = view.series.removed.contains(key);
     let mut event = match (view.live(key), known) {
@@ -159,7 +162,9 @@ fn exception(
             let says = Said::of_json(known, lens.zone).filter(|_| !is_cancelled(known));
             // Google keeps cancelled slots behind the end of a series.
             let beyond = is_cancelled(known) && !before.removed.contains(key);
-            if says.is_some_and(|says| usual.same(&says, Recurs::No)) || beyond {
+            let as_usual =
+                |says: &Said| usual.same(says, Recurs::No) && (!lens.attendees_live || usual.guests == says.guests);
+            if says.as_ref().is_some_and(as_usual) || beyond {
                 return None;
             }
             let part = Part { at: 0, component: master.component, record: master.record.clone(), said: usual };

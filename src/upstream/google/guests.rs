@@ -68,7 +68,7 @@ fn address(email: &str) -> Option<String> {
 }
 
 /// `attendees` for an event: who is there already stays as Google has it, but for what is ours to say. An answer is
-/// its attendee's own: only that of the calendar's owner is written.
+/// its attendee's own: of those who are there already, only that of the calendar's owner is written.
 pub(super) fn to_json(attendees: &[Attendee], held: Option<&Event>) -> Value {
     let mut written: Vec<Value> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
@@ -89,7 +89,7 @@ pub(super) fn to_json(attendees: &[Attendee], held: Option<&Event>) -> Value {
                 if let Some(name) = &attendee.name {
                     entry.insert("displayName".into(), json!(name));
                 }
-                entry.insert("responseStatus".into(), json!("needsAction"));
+                entry.insert("responseStatus".into(), json!(guest.answer));
                 entry
             }
         };

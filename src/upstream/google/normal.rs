@@ -33,7 +33,13 @@ pub(super) fn normal(item: &Snapshot) -> String {
     for (key, event) in held.exceptions.iter().filter(|(_, event)| !is_cancelled(event)) {
         let Some(said) = Said::of_json(event, NO_ZONE) else { continue };
         let zone = said.start.zone().unwrap_or(NO_ZONE);
-        let usual = master.as_ref().zip(At::of_key(key, zone)).map(|(master, slot)| told(&master.in_slot(&slot)));
+        let slot = At::of_key(key, zone);
+        if let (Some(master), Some(slot)) = (&master, &slot)
+            && slot.is_day() != master.start.is_day()
+        {
+            continue;
+        }
+        let usual = master.as_ref().zip(slot).map(|(master, slot)| told(&master.in_slot(&slot)));
         let own = told(&said);
         if usual.as_ref() != Some(&own) {
             exceptions.insert(key.clone(), own);

@@ -1,6 +1,6 @@
 //! From an item to the calendar object that it stands for: lines change where what they say does, and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Lens, Unfit};
 use super::held::{Event, Held, is_cancelled, text};
@@ -119,7 +119,7 @@ impl Work<'_> {
         };
         let recurs = if series.is_single() && view.series.is_single() { Recurs::No } else { Recurs::Yes };
         let mut wanted = self.wanted(part, event, &said, recurs);
-        self.repeat(part, &mut wanted, &series);
+        self.repeat(part, &mut wanted, &said, &series);
         let mut component = part.component.clone();
         self.exrules(&mut component, &series, &wanted.start);
         let class = said.class != view.class;
@@ -134,6 +134,11 @@ impl Work<'_> {
         // A slot that is removed by an EXDATE of the object already has no component.
         for key in slots {
             let Some(slot) = At::of_key(key, said.start.zone().unwrap_or("UTC")) else { continue };
+            if slot.is_day() != said.start.is_day() {
+                // It names an instance of a series that begins in another way by now.
+                self.dropped.extend(view.parts.get(key).map(|part| part.at));
+                continue;
+            }
             let exception = self.held.exceptions.get(key).filter(|event| !is_cancelled(event));
             let part = view.parts.get(key);
             let removed = series.removed.contains(key);
@@ -142,9 +147,13 @@ impl Work<'_> {
                     // Its EXDATE says so, if the override itself does not.
                     if part.said.status != Status::Cancelled {
                         self.dropped.push(part.at);
+                    } else if class {
+                        let mut component = part.component.clone();
+                        set_class(&mut component, said.class);
+                        self.changed.insert(part.at, component);
                     }
                 }
-                (Some(part), None) if series.is_single() || !part.said.same(&said.in_slot(&slot), Recurs::No) => {
+                (Some(part), None) if series.is_single() || !self.says_usual(part, &said, key) => {
                     self.dropped.push(part.at);
                 }
                 (Some(part), Some(event)) => {
@@ -298,22 +307,19 @@ impl Work<'_> {
     }
 
     /// Rules and dates.
-    fn repeat(&self, part: &Part<'_>, wanted: &mut Appointment, series: &Series) {
+    fn repeat(&self, part: &Part<'_>, wanted: &mut Appointment, says: &Said, series: &Series) {
         let ours = &self.view.series;
         let before = &part.record;
         let start = wanted.start.clone();
         let zones = &self.view.zones;
         let form = super::series::Form { start: &start, zones, zone: self.lens.zone };
-        let letter_start = form.slot(&before.start).to_when();
-        if ours.rules != series.rules {
-            let kept =
-                before.recurrence.rules.iter().filter(|rule| {
-                    series.rules.contains(&super::series::by_the_letter(rule, &letter_start, &form.zone()))
-                });
+        let letter_start = form.slot(&start).to_when();
+        let letter = |rule: &String| super::series::by_the_letter(rule, &letter_start, &form.zone());
+        let have: BTreeSet<String> = before.recurrence.rules.iter().map(letter).collect();
+        if have != series.rules {
+            let kept = before.recurrence.rules.iter().filter(|rule| series.rules.contains(&letter(rule)));
             let mut rules: Vec<String> = kept.cloned().collect();
-            let have: Vec<String> =
-                rules.iter().map(|rule| super::series::by_the_letter(rule, &letter_start, &form.zone())).collect();
-            rules.extend(series.rules.iter().filter(|rule| !have.contains(rule)).map(|rule| form.rule(rule)));
+            rules.extend(series.rules.difference(&have).map(|rule| form.rule(rule)));
             wanted.recurrence.rules = rules;
         }
         let old = super::series::Form { start: &before.start, zones, zone: self.lens.zone };
@@ -329,18 +335,30 @@ impl Work<'_> {
             wanted.recurrence.added =
                 dates(&before.recurrence.added, &|key| series.added.contains(key), series.added.iter().collect());
         }
-        if ours.removed != series.removed {
-            // What a cancelled override says needs no EXDATE.
-            let cancelled =
-                |key: &String| self.view.parts.get(key).is_some_and(|part| part.said.status == Status::Cancelled);
-            let missing = series.removed.iter().filter(|key| !cancelled(key)).collect();
-            wanted.recurrence.removed = dates(&before.recurrence.removed, &|key| series.removed.contains(key), missing);
-        }
+        // What a cancelled override says needs no EXDATE, and one for an instance that is overridden says nothing.
+        let status = |key: &str| self.view.parts.get(key).map(|part| part.said.status);
+        let missing = series.removed.iter().filter(|key| status(key) != Some(Status::Cancelled)).collect();
+        let overridden = |key: &str| {
+            self.view.live(key).is_some_and(|part| {
+                let alive = self.held.exceptions.get(key).is_some_and(|event| !is_cancelled(event));
+                alive || self.says_usual(part, says, key)
+            })
+        };
+        wanted.recurrence.removed =
+            dates(&before.recurrence.removed, &|key| series.removed.contains(key) || overridden(key), missing);
         if before.start.is_date() != start.is_date() {
             // Dates of the other kind name nothing any more.
             wanted.recurrence.added = dates(&[], &|_| false, series.added.iter().collect());
             wanted.recurrence.removed = dates(&[], &|_| false, series.removed.iter().collect());
         }
+    }
+
+    /// Whether an override says what the instance in its slot would say anyway.
+    fn says_usual(&self, part: &Part<'_>, master: &Said, key: &str) -> bool {
+        let slot = At::of_key(key, master.start.zone().unwrap_or("UTC"));
+        slot.is_some_and(|slot| {
+            slot.is_day() == master.start.is_day() && part.said.same(&master.in_slot(&slot), Recurs::No)
+        })
     }
 
     fn exrules(&self, component: &mut Component, series: &Series, start: &When) {

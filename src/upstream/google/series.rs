@@ -45,7 +45,8 @@ impl Series {
         let ends = Ends::of(&series.rules);
         let cancelled = held.exceptions.iter().filter(|(_, event)| is_cancelled(event)).map(|(slot, _)| slot);
         // Google keeps cancelled slots beyond the end of a series that was shortened.
-        series.removed.extend(cancelled.filter(|slot| !ends.before(slot)).cloned());
+        let of_kind = |slot: &&String| At::of_key(slot, "UTC").is_some_and(|slot| slot.is_day() == start.is_day());
+        series.removed.extend(cancelled.filter(of_kind).filter(|slot| !ends.before(slot)).cloned());
         for (slot, _) in held.exceptions.iter().filter(|(_, event)| !is_cancelled(event)) {
             series.removed.remove(slot);
         }

@@ -8,6 +8,7 @@ use super::Google;
 use super::fields::{OWN_ID, body, patch};
 use super::held::{Event, Held, is_cancelled, text};
 use super::refusal::Asked;
+use super::said::Said;
 use super::time;
 use crate::domain::sync::RemoteId;
 
@@ -30,7 +31,6 @@ pub(super) fn of_master(held: &Held, wanted: &Held) -> Map<String, Value> {
 
 /// What would change its exceptions, in the order of slots.
 pub(super) fn of_exceptions(held: &Held, wanted: &Held) -> Vec<(String, Step)> {
-    let nothing = Event::new();
     let step = |(slot, wanted): (&String, &Event)| {
         let known = held.exceptions.get(slot);
         let step = match (is_cancelled(wanted), known) {
@@ -39,9 +39,11 @@ pub(super) fn of_exceptions(held: &Held, wanted: &Held) -> Vec<(String, Step)> {
             // What a cancelled exception still says is nobody's word.
             (false, Some(known)) if is_cancelled(known) => Step::Patch(wanted.clone()),
             (false, known) => {
-                let mut fields = patch(known.unwrap_or(&nothing), wanted);
-                // Google takes the stricter privacy for the whole series.
-                fields.remove("visibility");
+                let usual = || held.master.as_ref().and_then(|master| usual(master, slot)).unwrap_or_default();
+                let fields = match known {
+                    Some(known) => patch(known, wanted),
+                    None => patch(&usual(), wanted),
+                };
                 if fields.is_empty() {
                     return None;
                 }
@@ -51,6 +53,18 @@ pub(super) fn of_exceptions(held: &Held, wanted: &Held) -> Vec<(String, Step)> {
         Some((slot.clone(), step))
     };
     wanted.exceptions.iter().filter_map(step).collect()
+}
+
+/// The instance of a series in a slot, as Google shows it before anybody changed it.
+pub(super) fn usual(master: &Event, slot: &str) -> Option<Event> {
+    let said = Said::of_json(master, "UTC")?;
+    let slot = time::At::of_key(slot, said.start.zone().unwrap_or("UTC"))?;
+    let instance = said.in_slot(&slot);
+    let mut event = master.clone();
+    event.remove("recurrence");
+    event.insert("start".into(), instance.start.to_json());
+    event.insert("end".into(), instance.end.to_json());
+    Some(event)
 }
 
 impl Google {
