@@ -8,7 +8,7 @@ use super::tx::ReadTx;
 use crate::domain::access::Caller;
 use crate::domain::appointment::Facts;
 use crate::domain::change::{Cause, ChangeKind};
-use crate::domain::ids::{CalendarId, ObjectId, ResourceName};
+use crate::domain::ids::{CalendarId, FirmId, ObjectId, ResourceName};
 use crate::domain::object::{ComponentKind, ETag};
 use crate::domain::time::Instant;
 
@@ -121,6 +121,15 @@ impl ReadTx {
             })
         })
         .transpose()
+    }
+
+    /// Who or what caused an object's present state; `None`: it is not there.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn present_cause(&mut self, firm: &FirmId, object: &ObjectId) -> Result<Option<Cause>, StoreError> {
+        let sql = "select cause from objects where firm_id = $1 and object_id = $2";
+        self.first(sql, args![firm, object]).await?.map(|r| r.json(0)).transpose()
     }
 
     /// The caller's deleted objects of one kind that can still be restored, latest deletion first, each with the title

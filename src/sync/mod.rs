@@ -12,12 +12,22 @@
 //! | [`contact`] | nothing: it puts a client's contact under notes and takes it off again |
 //! | [`merge`] | what an appointment says that both sides changed |
 //! | [`guard`] | whether a run may remove as much as it would |
+//! | [`decide`] | what is to be done about one mapping |
+//! | [`mark`] | which events are our own |
+//! | [`conflict`] | what a person's decision asks of the merge |
+//! | [`engine`] | nothing: it asks, writes and sends what the others decide |
+//! | [`scheduler`] | which link is next |
 //! | [`desk`] | nothing: it carries people's orders to the engine and its answers back |
 
 pub mod budget;
+pub mod conflict;
 pub mod contact;
+pub mod decide;
 pub mod desk;
+pub mod engine;
 pub mod guard;
+pub mod mark;
 pub mod merge;
 pub mod project;
 pub mod retry;
+pub mod scheduler;

@@ -164,11 +164,10 @@ impl Provider {
         now: Instant,
     ) -> Result<Tokens, Failure> {
         let (client, wire) = (self.client()?, Wire::new(transport, now));
-        let http = |request| wire.send(request);
         let answer = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(verifier.pkce())
-            .request_async(&http)
+            .request_async(&wire)
             .await;
         answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error))
     }
@@ -185,9 +184,8 @@ impl Provider {
         now: Instant,
     ) -> Result<Tokens, Failure> {
         let (client, wire) = (self.client()?, Wire::new(transport, now));
-        let http = |request| wire.send(request);
         let held = RefreshToken::new(refresh.expose_secret().to_owned());
-        let answer = client.exchange_refresh_token(&held).request_async(&http).await;
+        let answer = client.exchange_refresh_token(&held).request_async(&wire).await;
         answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error))
     }
 
@@ -278,6 +276,16 @@ struct Wire<'a> {
     now: Instant,
     status: AtomicU16,
     wait: std::sync::Mutex<Option<std::time::Duration>>,
+}
+
+// Written out, since a closure here makes every future that refreshes a token one that no task can take over.
+impl<'c> oauth2::AsyncHttpClient<'c> for Wire<'_> {
+    type Error = TransportError;
+    type Future = futures_util::future::BoxFuture<'c, Result<oauth2::HttpResponse, TransportError>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
 }
 
 impl<'a> Wire<'a> {

@@ -20,6 +20,8 @@ pub struct Settings {
 pub struct Upstreams {
     transport: Arc<dyn Transport>,
     google: Option<(Arc<Google>, Arc<oauth::Provider>)>,
+    /// Stand in for the real ones in tests.
+    others: Vec<Arc<dyn Upstream>>,
 }
 
 impl Upstreams {
@@ -30,12 +32,21 @@ impl Upstreams {
             let google = Google::new(Arc::clone(&transport), Arc::clone(clock), setup.api_url.clone());
             (Arc::new(google), Arc::new(setup.oauth()))
         });
-        Upstreams { transport, google }
+        Upstreams { transport, google, others: Vec::new() }
+    }
+
+    /// These and no others, for tests of what asks them.
+    #[must_use]
+    pub fn of_these(others: Vec<Arc<dyn Upstream>>, transport: Arc<dyn Transport>) -> Upstreams {
+        Upstreams { transport, google: None, others }
     }
 
     /// The provider, if it can be asked.
     #[must_use]
     pub fn of(&self, provider: Provider) -> Option<Arc<dyn Upstream>> {
+        if let Some(other) = self.others.iter().find(|up| up.provider() == provider) {
+            return Some(Arc::clone(other));
+        }
         match provider {
             Provider::Google => self.google.as_ref().map(|(google, _)| Arc::clone(google) as Arc<dyn Upstream>),
             Provider::Microsoft | Provider::Apple | Provider::Caldav | Provider::Ics => None,

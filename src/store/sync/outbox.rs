@@ -3,7 +3,7 @@
 use crate::domain::change::{Cause, Via};
 use crate::domain::ids::{CalendarId, FirmId, LinkId, ObjectId};
 use crate::domain::time::Instant;
-use crate::store::sql::{StoreError, args};
+use crate::store::sql::{Row, StoreError, args};
 use crate::store::tx::{ReadTx, WriteTx};
 
 use super::leases::Lease;
@@ -29,6 +29,15 @@ pub struct Outgoing {
     pub by_user: bool,
 }
 
+fn outgoing_of(row: &Row) -> Result<Outgoing, StoreError> {
+    Ok(Outgoing {
+        object: ObjectId::from_text(row.text(0)?),
+        queued: row.instant(1)?,
+        tries: row.int(2)?,
+        by_user: row.flag(3)?,
+    })
+}
+
 impl ReadTx {
     /// What a link has to carry out now, longest waiting first.
     ///
@@ -43,16 +52,45 @@ impl ReadTx {
                 args![firm, link, now, OUTBOX_PAGE],
             )
             .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Outgoing {
-                    object: ObjectId::from_text(r.text(0)?),
-                    queued: r.instant(1)?,
-                    tries: r.int(2)?,
-                    by_user: r.flag(3)?,
-                })
-            })
-            .collect()
+        rows.iter().map(outgoing_of).collect()
+    }
+
+    /// Everything that a link has to carry out, due or put off.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn outgoing_all(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        let rows = self
+            .all(
+                "select object_id, queued_ms, tries, by_user from outbox where firm_id = $1 and link_id = $2 \
+                 order by queued_ms, object_id limit $3",
+                args![firm, link, i64::from(limit)],
+            )
+            .await?;
+        rows.iter().map(outgoing_of).collect()
+    }
+
+    /// How many items a link would delete there because their objects are gone here.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn waiting_removals(&mut self, firm: &FirmId, link: &LinkId) -> Result<i64, StoreError> {
+        let row = self
+            .first(
+                "select count(*) from outbox o join mappings m on m.firm_id = o.firm_id and m.link_id = o.link_id \
+                 and m.object_id = o.object_id where o.firm_id = $1 and o.link_id = $2 and m.word = 'synced' \
+                 and not exists (select 1 from objects b join links l on l.firm_id = b.firm_id \
+                 and l.calendar_id = b.calendar_id where b.firm_id = o.firm_id and b.object_id = o.object_id \
+                 and l.link_id = o.link_id)",
+                args![firm, link],
+            )
+            .await?;
+        row.map_or(Ok(0), |r| r.int(0))
     }
 
     /// How many rows a link's outbox has, and since when the oldest waits.
@@ -131,6 +169,32 @@ impl WriteTx {
                  on conflict (firm_id, link_id, object_id) do update set {AGAIN}"
                 ),
                 args![firm, link, now],
+            )
+            .await?;
+        self.wake();
+        Ok(rows)
+    }
+
+    /// Queues what lies between two points in time (`None`: no bound), as [`WriteTx::queue_all`].
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn queue_between(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        from: Option<Instant>,
+        until: Option<Instant>,
+    ) -> Result<u64, StoreError> {
+        let now = self.now();
+        let rows = self
+            .exec(
+                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+                 select l.firm_id, l.link_id, o.object_id, $3, $3, 0, 0 from links l join objects o \
+                 on o.firm_id = l.firm_id and o.calendar_id = l.calendar_id where l.firm_id = $1 and l.link_id = $2 \
+                 and l.direction in ('push', 'both') and o.component = 'VEVENT' and o.ends_ms > $4 and o.starts_ms < $5 \
+                 on conflict (firm_id, link_id, object_id) do nothing",
+                args![firm, link, now, from.unwrap_or(Instant::FAR_PAST), until.unwrap_or(Instant::FAR_FUTURE)],
             )
             .await?;
         self.wake();

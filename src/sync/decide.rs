@@ -1,0 +1,376 @@
+//! What is to be done about one mapping, decided from what both sides say: pure, and the same for a run and a preview.
+//!
+//! Three things are compared: the base that both sides last agreed on, the object here, and the item there. Change is
+//! difference from the base; no clock decides whether something changed.
+
+use bytes::Bytes;
+
+use super::merge::{FieldConflict, Merged, Prefer, Sides, merge};
+use super::project;
+use crate::domain::appointment::Status;
+use crate::domain::object::{CalendarObject, ComponentKind};
+use crate::domain::sync::{
+    ConflictKind, ConflictPolicy, DeletePolicy, Direction, MappingState, Origin, ParkReason, Resolution, Snapshot,
+};
+use crate::domain::time::Instant;
+use crate::store::{Link, Mapping, ObjectHead};
+use crate::upstream::{Lens, Upstream};
+
+/// An object here, parsed, with what the store knows beside its bytes.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// What the store knows.
+    pub head: ObjectHead,
+    /// What it says.
+    pub object: CalendarObject,
+    /// The link that wrote its present state, if one did.
+    pub by_link: Option<String>,
+}
+
+/// What was heard of an item.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard<'a> {
+    /// It says this.
+    Item(&'a Snapshot),
+    /// It is not there.
+    Gone,
+}
+
+/// The ground a decision stands on.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// The provider's pure half.
+    pub up: &'a dyn Upstream,
+    /// The link.
+    pub link: &'a Link,
+    /// What translations may know.
+    pub lens: Lens<'a>,
+    /// The present; for marks of change in what is written and for cool-downs, never to tell what changed.
+    pub now: Instant,
+    /// A person's decision about this mapping, which beats every policy.
+    pub decision: Option<&'a Prefer>,
+}
+
+/// How something that is gone there goes here.
+#[derive(Clone, Debug)]
+pub enum Removal {
+    /// The object is deleted.
+    Delete,
+    /// The object becomes cancelled.
+    Cancel(Box<CalendarObject>),
+    /// The object is kept; the mapping remembers.
+    Flag,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Nothing changed but, at most, what the provider changes by itself.
+    Note,
+    /// The item becomes a new object here.
+    Import(Box<CalendarObject>),
+    /// The item is remembered and left alone.
+    Ignore(ParkReason),
+    /// Object and item are one event and say the same.
+    Adopt,
+    /// The object is written, and both agree on `base`. `push`: the object says more than the item, which follows.
+    Write {
+        /// What the object becomes.
+        object: Box<CalendarObject>,
+        /// What both sides agree on now.
+        base: Bytes,
+        /// Whether the item has to follow.
+        push: bool,
+    },
+    /// The object stays; both agree on `base`, and the item has to follow if `push`.
+    Absorb {
+        /// What both sides agree on now.
+        base: Bytes,
+        /// Whether the item has to follow.
+        push: bool,
+    },
+    /// The object was deleted here and edited there: the edit wins and brings it back.
+    BringBack(Box<CalendarObject>),
+    /// The item was deleted there and edited here: the edit wins and brings it back.
+    PushBack,
+    /// The item is gone; this is to happen here. Withheld until the whole run is known.
+    Remove(Removal),
+    /// Gone on both sides.
+    Forget,
+    /// Somebody must decide.
+    Conflict {
+        /// What the two sides disagree on.
+        kind: ConflictKind,
+        /// Field by field.
+        fields: Vec<FieldConflict>,
+    },
+    /// What the item says cannot be an appointment.
+    Quarantine(String),
+}
+
+/// What is to be done about what was heard.
+#[must_use]
+pub fn heard(ground: &Ground<'_>, mapping: Option<&Mapping>, local: Option<&Local>, item: Heard<'_>) -> Act {
+    match (mapping, item) {
+        (None, Heard::Gone) => Act::Forget,
+        (None, Heard::Item(item)) => met(ground, local, item),
+        (Some(mapping), Heard::Gone) => gone(ground, mapping, local),
+        (Some(mapping), Heard::Item(item)) => known(ground, mapping, local, item),
+    }
+}
+
+/// An item without a mapping. `local` is the object that has its UID, or our mark's.
+fn met(ground: &Ground<'_>, local: Option<&Local>, item: &Snapshot) -> Act {
+    let Some(local) = local else {
+        return match (ground.link.settings.direction.pulls(), ground.up.put(item, None, ground.lens)) {
+            (false, _) => Act::Ignore(ParkReason::OwnCopy),
+            (true, Ok(object)) => Act::Import(Box::new(object)),
+            (true, Err(unfit)) => Act::Quarantine(unfit.0),
+        };
+    };
+    let after = match ground.up.put(item, Some(&local.object), ground.lens) {
+        Ok(after) => after,
+        Err(unfit) => return Act::Quarantine(unfit.0),
+    };
+    let sides = Sides { base: &local.object, local: &local.object, before: &local.object, after: &after };
+    let merged = match merge(
+        sides,
+        &project::write_back(&ground.link.settings.policy, &local.object),
+        &Prefer::Neither,
+        ground.now,
+    ) {
+        Ok(merged) => merged,
+        Err(unfit) => return Act::Quarantine(unfit.to_string()),
+    };
+    if !merged.took_remote {
+        return Act::Adopt;
+    }
+    // Two events of one UID that nobody linked: there is no base, so every difference is a question.
+    match ground.decision.cloned().or_else(|| side(ground, None, local, item)) {
+        Some(Prefer::Remote) => {
+            Act::Write { base: merged.object.bytes().clone(), object: Box::new(merged.object), push: false }
+        }
+        Some(Prefer::Local) => Act::Absorb { base: after.bytes().clone(), push: true },
+        Some(Prefer::Neither | Prefer::PerField(_)) | None => {
+            Act::Conflict { kind: ConflictKind::CreatedExternally, fields: Vec::new() }
+        }
+    }
+}
+
+/// An item whose mapping is known.
+fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &Snapshot) -> Act {
+    let same = mapping.base_item.as_ref().is_some_and(|base| ground.up.normal(base) == ground.up.normal(item));
+    match (&mapping.state, local) {
+        // What was withdrawn, undone or kept after a removal is not brought here by being heard of.
+        (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Undone | ParkReason::OwnCopy), _) => Act::Note,
+        (MappingState::Parked(ParkReason::RemovedThere), Some(_)) => reborn(ground, mapping, local, item),
+        (MappingState::Detached, _) => Act::Note,
+        (MappingState::Tombstoned, _) | (_, None) if mapping.object.is_none() || mapping.base.is_none() => {
+            met(ground, None, item)
+        }
+        (_, None) if same => Act::Note,
+        (_, None) => deleted_here(ground, mapping, item),
+        (MappingState::Conflict, Some(local)) => both(ground, mapping, local, item),
+        (_, Some(_)) if same && ground.decision.is_none() => Act::Note,
+        (_, Some(local)) => both(ground, mapping, local, item),
+    }
+}
+
+/// An item that was removed there and is there again.
+fn reborn(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &Snapshot) -> Act {
+    match local {
+        Some(local) => both(ground, mapping, local, item),
+        None => met(ground, None, item),
+    }
+}
+
+/// The item changed; the object is there.
+fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) -> Act {
+    let link = &ground.link.settings;
+    let (Some(base_bytes), Some(base_item)) = (&mapping.base, &mapping.base_item) else {
+        return met(ground, Some(local), item);
+    };
+    if !link.direction.pulls() {
+        // One way out: what is said there is overwritten.
+        return Act::Absorb { base: base_bytes.clone(), push: true };
+    }
+    let policy = &link.policy;
+    let Ok(base) = CalendarObject::from_stored(base_bytes.clone()) else {
+        return met(ground, Some(local), item);
+    };
+    let sides = (|| {
+        let before = ground.up.put(base_item, Some(&base), ground.lens)?;
+        let after = ground.up.put(item, Some(&base), ground.lens)?;
+        Ok::<_, crate::upstream::Unfit>((before, after))
+    })();
+    let (before, after) = match sides {
+        Ok(sides) => sides,
+        Err(unfit) => return Act::Quarantine(unfit.0),
+    };
+    let writable = project::write_back(policy, &local.object);
+    let with = |local: &CalendarObject, prefer: &Prefer| {
+        merge(Sides { base: &base, local, before: &before, after: &after }, &writable, prefer, ground.now)
+    };
+    // What both agree on from now on: the base with what changed there, whatever this side made of it.
+    let absorbed = match with(&base, &Prefer::Remote) {
+        Ok(absorbed) => absorbed.object.bytes().clone(),
+        Err(unfit) => return Act::Quarantine(unfit.to_string()),
+    };
+    let first = match ground.decision {
+        Some(prefer) => with(&local.object, prefer),
+        None => with(&local.object, &Prefer::Neither),
+    };
+    let merged = match first {
+        Ok(merged) => merged,
+        Err(unfit) => return Act::Quarantine(unfit.to_string()),
+    };
+    if merged.conflicts.is_empty() {
+        return carried(local, merged, absorbed, link.direction);
+    }
+    let decided = if link.direction == Direction::Pull {
+        Some(Prefer::Remote)
+    } else if mapping.cool_until.is_some_and(|until| until > ground.now) {
+        None
+    } else {
+        side(ground, Some(mapping), local, item)
+    };
+    let Some(prefer) = decided else {
+        let kind = merged.conflicts.iter().map(|c| c.kind).min().unwrap_or(ConflictKind::DataMismatch);
+        return Act::Conflict { kind, fields: merged.conflicts };
+    };
+    match with(&local.object, &prefer) {
+        Ok(merged) if merged.conflicts.is_empty() => carried(local, merged, absorbed, link.direction),
+        Ok(merged) => {
+            let kind = merged.conflicts.iter().map(|c| c.kind).min().unwrap_or(ConflictKind::DataMismatch);
+            Act::Conflict { kind, fields: merged.conflicts }
+        }
+        Err(unfit) => Act::Quarantine(unfit.to_string()),
+    }
+}
+
+fn carried(local: &Local, merged: Merged, absorbed: Bytes, direction: Direction) -> Act {
+    // What was said there where nothing may flow back is said again as it is here.
+    let push = (merged.took_local || merged.refused) && direction.pushes();
+    if merged.object.bytes() == local.object.bytes() {
+        Act::Absorb { base: if push { absorbed } else { merged.object.bytes().clone() }, push }
+    } else {
+        let base = if push { absorbed } else { merged.object.bytes().clone() };
+        Act::Write { object: Box::new(merged.object), base, push }
+    }
+}
+
+/// The item changed; the object was deleted here.
+fn deleted_here(ground: &Ground<'_>, mapping: &Mapping, item: &Snapshot) -> Act {
+    let direction = ground.link.settings.direction;
+    if direction == Direction::Push {
+        return Act::PushBack;
+    }
+    let manual = matches!(ground.link.settings.policy.conflict, ConflictPolicy::Manual) && direction == Direction::Both;
+    match ground.decision {
+        Some(Prefer::Local) => return Act::PushBack,
+        Some(_) => {}
+        None if manual => return Act::Conflict { kind: ConflictKind::Deleted, fields: Vec::new() },
+        None => {}
+    }
+    let base = mapping.base.clone().and_then(|b| CalendarObject::from_stored(b).ok());
+    match ground.up.put(item, base.as_ref(), ground.lens) {
+        Ok(object) => Act::BringBack(Box::new(object)),
+        Err(unfit) => Act::Quarantine(unfit.0),
+    }
+}
+
+/// The item is not there.
+fn gone(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>) -> Act {
+    match &mapping.state {
+        MappingState::Parked(ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere)
+        | MappingState::Detached
+        | MappingState::Tombstoned => return Act::Note,
+        _ => {}
+    }
+    let Some(local) = local else { return Act::Forget };
+    let settings = &ground.link.settings;
+    let edited = mapping.base.as_ref().is_some_and(|base| base != local.object.bytes());
+    if edited && settings.direction.pushes() {
+        return match ground.decision {
+            Some(Prefer::Remote) => removal(ground, mapping, local),
+            Some(_) => Act::PushBack,
+            None if matches!(settings.policy.conflict, ConflictPolicy::Manual) => {
+                Act::Conflict { kind: ConflictKind::Deleted, fields: Vec::new() }
+            }
+            // The edit wins: work is never destroyed by a deletion that did not know of it.
+            None => Act::PushBack,
+        };
+    }
+    removal(ground, mapping, local)
+}
+
+fn removal(ground: &Ground<'_>, mapping: &Mapping, local: &Local) -> Act {
+    let policy = ground.link.settings.policy.delete.unwrap_or(match mapping.origin {
+        Origin::There => DeletePolicy::Cancel,
+        Origin::Here => DeletePolicy::MarkExternalRemoved,
+    });
+    Act::Remove(match policy {
+        DeletePolicy::Delete => Removal::Delete,
+        DeletePolicy::MarkExternalRemoved => Removal::Flag,
+        DeletePolicy::Cancel => match cancelled(&local.object, ground.now) {
+            Some(object) => Removal::Cancel(Box::new(object)),
+            None => Removal::Flag,
+        },
+    })
+}
+
+/// The object with STATUS:CANCELLED; `None` if that cannot be said of it.
+fn cancelled(object: &CalendarObject, now: Instant) -> Option<CalendarObject> {
+    if object.component() != ComponentKind::Event {
+        return None;
+    }
+    let mut document = object.document().clone();
+    let stamp = now.timestamp()?.strftime("%Y%m%dT%H%M%SZ").to_string();
+    for component in document.calendar_mut()?.components_mut().filter(|c| c.name().eq_ignore_ascii_case("VEVENT")) {
+        component.set(crate::ics::Property::new("STATUS", Status::Cancelled.as_ics()));
+        component.set(crate::ics::Property::new("LAST-MODIFIED", &stamp));
+    }
+    CalendarObject::parse(document.to_bytes()).ok()
+}
+
+/// The side that a policy prefers; `None`: somebody must decide.
+fn side(ground: &Ground<'_>, mapping: Option<&Mapping>, local: &Local, item: &Snapshot) -> Option<Prefer> {
+    let link = ground.link;
+    match &link.settings.policy.conflict {
+        ConflictPolicy::KeepPlatform => Some(Prefer::Local),
+        ConflictPolicy::KeepExternal => Some(Prefer::Remote),
+        ConflictPolicy::MostRecent => Some(most_recent(ground, local, item)),
+        ConflictPolicy::SourcePriority { links } => {
+            let rank = |id: &str| links.iter().position(|l| l == id);
+            let (ours, theirs) = (local.by_link.as_deref().and_then(rank), rank(link.id.as_str()));
+            Some(match (ours, theirs) {
+                (_, None) => Prefer::Local,
+                (None, Some(_)) => Prefer::Remote,
+                (Some(ours), Some(theirs)) if ours <= theirs => Prefer::Local,
+                (Some(_), Some(_)) => Prefer::Remote,
+            })
+        }
+        ConflictPolicy::Rules { rules } => {
+            let hit = rules.iter().find(|(rule, _)| project::matches(rule, &local.object, &local.head.facts));
+            match hit.map(|(_, how)| how) {
+                Some(Resolution::KeepPlatform) => Some(Prefer::Local),
+                Some(Resolution::KeepExternal) => Some(Prefer::Remote),
+                Some(Resolution::MostRecent) => Some(most_recent(ground, local, item)),
+                Some(Resolution::Merge) | None => None,
+            }
+        }
+        ConflictPolicy::Manual => {
+            let _ = mapping;
+            None
+        }
+    }
+}
+
+/// By what the two sides say themselves; where the other says nothing, this side.
+#[must_use]
+pub fn most_recent(ground: &Ground<'_>, local: &Local, item: &Snapshot) -> Prefer {
+    match ground.up.changed_ms(item) {
+        Some(there) if there > local.head.changed.ms() => Prefer::Remote,
+        _ => Prefer::Local,
+    }
+}

@@ -1,0 +1,94 @@
+//! What a listing took away: weighed before the guard, and then carried out here as the link's policy says.
+
+use super::{Engine, Job, Stop};
+use crate::domain::change::Guard;
+use crate::domain::ids::MappingId;
+use crate::domain::sync::{MappingState, ParkReason, Way};
+use crate::store::{Mapping, WriteTx};
+use crate::sync::decide::{Act, Heard, Local, Removal, heard};
+
+/// Something that a listing took away.
+#[derive(Clone, Debug)]
+pub(super) struct Loss {
+    pub(super) mapping: MappingId,
+}
+
+impl Engine {
+    pub(super) async fn remove(
+        &self,
+        tx: &mut WriteTx,
+        job: &mut Job,
+        mut mapping: Mapping,
+        local: Option<Local>,
+        removal: Removal,
+    ) -> Result<(), Stop> {
+        let Some(local) = local else { return Ok(()) };
+        let before = Some(local.head.version);
+        let (action, after) = match removal {
+            Removal::Delete => {
+                let cause = self.cause(job);
+                tx.delete_object(&job.access, &local.head.name, &Guard::exactly(local.head.etag.clone()), &cause)
+                    .await?;
+                mapping.state = MappingState::Tombstoned;
+                ("deleted", None)
+            }
+            Removal::Cancel(object) => match self.put(tx, job, Some(&local), &object).await? {
+                Ok((outcome, bytes)) => {
+                    mapping.base = Some(bytes);
+                    mapping.base_version = outcome.version;
+                    mapping.state = MappingState::Parked(ParkReason::RemovedThere);
+                    ("cancelled", Some(outcome.version))
+                }
+                Err(_) => {
+                    mapping.state = MappingState::Parked(ParkReason::RemovedThere);
+                    ("kept", before)
+                }
+            },
+            Removal::Flag => {
+                mapping.state = MappingState::Parked(ParkReason::RemovedThere);
+                ("kept", before)
+            }
+        };
+        mapping.seen_item = None;
+        tx.put_mapping(&job.lease, &mapping).await?;
+        job.totals.deleted += 1;
+        self.note(tx, job, &mapping, Way::Pull, action, before, after, Some("gone there".to_owned())).await?;
+        self.close_conflict(tx, job, &mapping, "gone there").await
+    }
+
+    /// How many of the losses would remove something here, and how many are gone on both sides.
+    pub(super) async fn weigh(&self, tx: &mut WriteTx, job: &Job, losses: &[Loss]) -> Result<(u64, u64), Stop> {
+        let (mut removals, mut gone) = (0, 0);
+        for loss in losses {
+            match self.loss(tx, job, loss).await? {
+                Some((_, _, Act::Remove(_))) => removals += 1,
+                Some((_, _, Act::Forget)) => gone += 1,
+                _ => {}
+            }
+        }
+        Ok((removals, gone))
+    }
+
+    async fn loss(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        loss: &Loss,
+    ) -> Result<Option<(Mapping, Option<Local>, Act)>, Stop> {
+        let Some(mapping) = tx.mapping(&job.lease.firm, &job.lease.link, &loss.mapping).await? else { return Ok(None) };
+        let local = match &mapping.object {
+            Some(object) => self.local(tx, job, object).await?,
+            None => None,
+        };
+        let act = heard(&self.ground(job, "", None), Some(&mapping), local.as_ref(), Heard::Gone);
+        Ok(Some((mapping, local, act)))
+    }
+
+    /// Carries out what a loss means.
+    pub(super) async fn lose(&self, tx: &mut WriteTx, job: &mut Job, loss: &Loss) -> Result<(), Stop> {
+        match self.loss(tx, job, loss).await? {
+            Some((mapping, local, act)) => self.act(tx, job, mapping, local, None, act).await,
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! The engine: takes what is due, asks providers, decides, writes, and sends.
+//!
+//! One walk for everything: a lease on one link, a pull if one is due, then what waits in its outbox. Every write demands
+//! the lease's fencing token; no transaction is open while a provider is asked. What is decided is decided in
+//! [`super::decide`]; this module only acts.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `account` | the secret of a connection: opened, renewed, slowed down |
+//! | `pull` | a listing, page by page, into decisions |
+//! | `apply` | one decision carried out here, in one transaction with its mapping |
+//! | `loss` | what a listing took away |
+//! | `push` | one object carried out there: intent, call, settlement |
+//! | `outgoing` | what goes with an object: key, mark, invitations |
+//! | `send` | what one object needs to have sent: pure |
+//! | `channel` | webhook channels, made, renewed and stopped |
+//! | `preview` | a run that is taken back before anybody sees it |
+//! | `undo` | a run's deeds taken back on both sides |
+//! | `desk` | people's orders |
+
+mod account;
+mod apply;
+mod channel;
+mod desk;
+mod loss;
+mod outgoing;
+mod preview;
+mod pull;
+mod push;
+mod send;
+mod undo;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::budget::{Breaker, Budgets, Rate};
+use crate::crypto::KeyRing;
+use crate::domain::access::{Access, Caller, Credential, Right};
+use crate::domain::ids::{ConnectionId, RunId};
+use crate::domain::sync::{AttemptKind, LinkStatus, Provider, RemoteCalendarId, RunKind, RunStatus, Way};
+use crate::domain::time::Instant;
+use crate::store::{
+    CalendarError, Connection, Due, Lease, Link, NewAttempt, PutError, RunTotals, Store, StoreError, WriteTx,
+};
+use crate::upstream::registry::Upstreams;
+use crate::upstream::{Failure, Upstream};
+
+pub use account::{Secret, open_secret, seal_secret};
+
+/// Calls that an account may have: below the providers' own measure (Google: 600 a minute and user).
+const ACCOUNT_RATE: Rate = Rate { calls: 500, per: Duration::from_mins(1) };
+/// Calls that a provider may have from this node (Google: 10,000 a minute and project).
+const PROVIDER_RATE: Rate = Rate { calls: 8_000, per: Duration::from_mins(1) };
+
+/// What the engine works with. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    keys: Arc<KeyRing>,
+    registry: Arc<Upstreams>,
+    node: String,
+    /// Where providers can reach us, if they can: the base of webhook addresses.
+    public_url: Option<String>,
+    budgets: Mutex<Budgets<ConnectionId, Provider>>,
+    breakers: Mutex<HashMap<Provider, Breaker>>,
+}
+
+/// Why work on a link stops. The rest of it is done by whoever takes the link next.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The lease is lost: somebody else works on the link.
+    #[error("another node works on this link")]
+    Fenced,
+    /// The provider failed in a way that ends the run.
+    #[error(transparent)]
+    Call(#[from] Failure),
+    /// The guard stopped the run: so many of so many would be removed.
+    #[error("{0} of {1} would be removed; somebody must confirm")]
+    Guarded(u64, u64),
+    /// The calendar here is gone.
+    #[error("the calendar here is gone")]
+    NoCalendar,
+}
+
+impl From<CalendarError> for Stop {
+    fn from(error: CalendarError) -> Stop {
+        match error {
+            CalendarError::Store(error) => Stop::Store(error),
+            _ => Stop::NoCalendar,
+        }
+    }
+}
+
+impl From<PutError> for Stop {
+    fn from(error: PutError) -> Stop {
+        match error {
+            PutError::Store(error) => Stop::Store(error),
+            PutError::NotFound => Stop::NoCalendar,
+            other => Stop::Store(StoreError::Corrupt(other.to_string())),
+        }
+    }
+}
+
+/// Whom a call is made for.
+struct Account {
+    connection: Connection,
+    /// The calendar that calls concern; empty where they concern the account.
+    calendar: RemoteCalendarId,
+}
+
+/// One link's work under one lease.
+struct Job {
+    lease: Lease,
+    link: Link,
+    account: Account,
+    up: Arc<dyn Upstream>,
+    access: Access,
+    caller: Caller,
+    /// The run that records it; begun when there is something to record.
+    run: Option<RunId>,
+    kind: RunKind,
+    correlation_id: String,
+    totals: RunTotals,
+    /// The first thing that was left, for the run's summary.
+    left: Option<String>,
+}
+
+impl Engine {
+    /// An engine on this store. `node` names this process in leases.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        keys: Arc<KeyRing>,
+        registry: Arc<Upstreams>,
+        node: String,
+        public_url: Option<String>,
+    ) -> Engine {
+        let budgets = Mutex::new(Budgets::new(ACCOUNT_RATE, PROVIDER_RATE));
+        let breakers = Mutex::new(HashMap::new());
+        Engine { inner: Arc::new(Inner { store, keys, registry, node, public_url, budgets, breakers }) }
+    }
+
+    /// The store it works on.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The providers it can ask.
+    #[must_use]
+    pub fn registry(&self) -> &Upstreams {
+        &self.inner.registry
+    }
+
+    /// The keys that seal secrets.
+    #[must_use]
+    pub fn keys(&self) -> &KeyRing {
+        &self.inner.keys
+    }
+
+    /// Works on a link until nothing of it is due. `false`: somebody else has its lease, or it cannot be worked on.
+    ///
+    /// # Errors
+    /// The database failed. What a provider does is recorded, never an error here.
+    pub fn work<'a>(&'a self, due: &'a Due) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(self.work_under_lease(due))
+    }
+
+    async fn work_under_lease(&self, due: &Due) -> Result<bool, StoreError> {
+        let Some(lease) = self.take(due).await? else { return Ok(false) };
+        let outcome = match self.job(&lease).await {
+            Ok(Some(mut job)) => self.work_on(&mut job).await,
+            Ok(None) => Ok(()),
+            Err(stop) => Err(stop),
+        };
+        match outcome {
+            Ok(()) | Err(Stop::Call(_) | Stop::Guarded(..)) => self.give_back(&lease).await?,
+            Err(Stop::NoCalendar) => {
+                let mut tx = self.inner.store.write().await?;
+                if tx.keep_lease(&lease).await? {
+                    let note = Some("the calendar here was deleted");
+                    tx.set_link_status(&lease.firm, &lease.link, LinkStatus::Detached, note).await?;
+                    tx.release(&lease).await?;
+                    tx.commit().await?;
+                }
+            }
+            Err(Stop::Fenced) => {
+                tracing::info!(link_id = lease.link.as_str(), "the lease was lost; another node goes on");
+            }
+            Err(Stop::Store(error)) => {
+                self.give_back(&lease).await.ok();
+                return Err(error);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn take(&self, due: &Due) -> Result<Option<Lease>, StoreError> {
+        let mut tx = self.inner.store.write().await?;
+        let lease = tx.take_lease(due, &self.inner.node).await?;
+        tx.commit().await?;
+        Ok(lease)
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        let mut tx = self.inner.store.write().await?;
+        tx.release(lease).await?;
+        tx.commit().await
+    }
+
+    /// Looks at everything that the work needs. `None`: link or connection cannot be used now.
+    async fn job(&self, lease: &Lease) -> Result<Option<Job>, Stop> {
+        let mut tx = self.inner.store.read().await?;
+        let Some(link) = tx.link_by_id(&lease.firm, &lease.link).await? else { return Ok(None) };
+        if link.fence != lease.fence {
+            return Err(Stop::Fenced);
+        }
+        let Some(connection) = tx.connection(&lease.firm, &link.connection).await? else { return Ok(None) };
+        let usable = link.status == LinkStatus::Active
+            && connection.status == crate::domain::sync::ConnectionStatus::Active
+            && connection.slow_until.is_none_or(|until| until <= tx.now());
+        let Some(up) = self.inner.registry.of(connection.provider).filter(|_| usable) else { return Ok(None) };
+        let Some(user) = tx.user(&lease.firm, &link.user).await? else { return Ok(None) };
+        let caller = Caller {
+            firm: lease.firm.clone(),
+            user: user.id.clone(),
+            name: user.name.clone(),
+            role: user.role,
+            credential: Credential::Console,
+            most: Right::Own,
+        };
+        let (access, _) = tx.calendar_by_id(&caller, &link.calendar, Right::Write).await?;
+        let correlation_id = hex::encode(self.inner.store.chance().bytes::<8>());
+        let kind = link.due_kind;
+        Ok(Some(Job {
+            lease: lease.clone(),
+            account: Account { connection, calendar: link.remote.clone() },
+            link,
+            up,
+            access,
+            caller,
+            run: None,
+            kind,
+            correlation_id,
+            totals: RunTotals::default(),
+            left: None,
+        }))
+    }
+
+    async fn work_on(&self, job: &mut Job) -> Result<(), Stop> {
+        let pulled = if job.link.due <= self.inner.store.now() {
+            let pulled = self.pull(job).await;
+            self.mind_channel(job).await?;
+            pulled
+        } else {
+            job.kind = RunKind::Push;
+            Ok(())
+        };
+        // A run that failed at its listing still sends what waits: that is another call, and may well succeed.
+        let outcome = match pulled {
+            Ok(()) | Err(Stop::Guarded(..)) => self.push(job).await.and(pulled),
+            Err(Stop::Call(failure)) if !ends_everything(&failure) => {
+                self.push(job).await.and(Err(Stop::Call(failure)))
+            }
+            stopped => stopped,
+        };
+        self.end(job, outcome.as_ref().err()).await?;
+        outcome
+    }
+
+    /// Ends the run that records the work, if one was begun.
+    async fn end(&self, job: &mut Job, stop: Option<&Stop>) -> Result<(), Stop> {
+        let Some(run) = job.run.take() else { return Ok(()) };
+        if matches!(stop, Some(Stop::Fenced | Stop::Store(_))) {
+            return Ok(()); // whoever goes on ends it
+        }
+        let summary = stop.map(ToString::to_string).or_else(|| job.left.clone());
+        let done = job.totals.pushed + job.totals.pulled + job.totals.deleted;
+        let status = match (stop, job.totals.errors) {
+            (None, 0) => RunStatus::Success,
+            // A run that carried out nothing of what it tried did not half succeed.
+            (None, _) if done > 0 => RunStatus::Partial,
+            (Some(Stop::Guarded(..)), _) => RunStatus::Partial,
+            (Some(_), _) if done > 0 => RunStatus::Partial,
+            _ => RunStatus::Failed,
+        };
+        let mut tx = self.held(job).await?;
+        tx.end_run(&job.lease.firm, &run, status, &job.totals, summary.as_deref()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A transaction to write in, with the lease prolonged.
+    async fn held(&self, job: &Job) -> Result<WriteTx, Stop> {
+        let mut tx = self.inner.store.write().await?;
+        if tx.keep_lease(&job.lease).await? { Ok(tx) } else { Err(Stop::Fenced) }
+    }
+
+    /// The run that records this work, begun when first asked for.
+    async fn run_of(&self, tx: &mut WriteTx, job: &mut Job) -> Result<RunId, StoreError> {
+        if let Some(run) = &job.run {
+            return Ok(run.clone());
+        }
+        let run = tx.begin_run(&job.link, job.kind, &job.correlation_id).await?;
+        job.run = Some(run.clone());
+        Ok(run)
+    }
+
+    async fn record(&self, tx: &mut WriteTx, job: &mut Job, attempt: NewAttempt) -> Result<(), StoreError> {
+        let run = self.run_of(tx, job).await?;
+        tx.add_attempt(&job.link, &run, &job.correlation_id, &attempt).await.map(|_| ())
+    }
+
+    fn breaker<T>(&self, provider: Provider, ask: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breakers = self.inner.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        ask(breakers.entry(provider).or_default())
+    }
+}
+
+/// A listing that failed.
+fn listing(kind: AttemptKind, failure: Option<&Failure>, started: Instant) -> NewAttempt {
+    NewAttempt {
+        operation: kind,
+        way: Way::Pull,
+        object: None,
+        remote: None,
+        failure: failure.map(|f| (f.class(), f.to_string())),
+        retry_count: 0,
+        next_retry: None,
+        max_retries_reached: false,
+        started,
+    }
+}
+
+/// Whether nothing more can be done for this account now.
+fn ends_everything(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::RateLimited(..) | Failure::Unauthorised | Failure::NeedsConsent(_) | Failure::CalendarGone(_)
+    )
+}

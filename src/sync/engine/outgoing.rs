@@ -1,0 +1,131 @@
+//! What goes with one object on its way out: its key, its mark, whom it may invite, and the decision it waits for.
+
+use super::{Engine, Job, Stop};
+use crate::domain::appointment::Facts;
+use crate::domain::ids::{ObjectId, UserId};
+use crate::domain::object::CalendarObject;
+use crate::domain::sync::{AttemptKind, MappingState, Origin, RemoteId, Way};
+use crate::domain::time::Instant;
+use crate::store::{Mapping, NewAttempt, Outgoing as Waiting, WriteTx};
+use crate::sync::decide::{Heard, Local, heard};
+use crate::sync::merge::Prefer;
+use crate::sync::{conflict, mark, project};
+use crate::upstream::Failure;
+
+impl Engine {
+    /// Decides a conflict anew: this side changed, or somebody decided.
+    pub(super) async fn judge(
+        &self,
+        tx: &mut WriteTx,
+        job: &mut Job,
+        mut mapping: Mapping,
+        local: Option<Local>,
+    ) -> Result<(), Stop> {
+        let decided = tx.decision(&job.lease.firm, &job.lease.link, &mapping.id).await?;
+        let item = mapping.seen_item.clone();
+        let prefer: Option<Prefer> = decided.as_ref().map(|conflict| match (&item, &local) {
+            (Some(item), Some(local)) => conflict::prefer(conflict, &self.ground(job, "", None), local, item),
+            _ => conflict::prefer_blind(conflict),
+        });
+        if prefer.is_some() {
+            mapping.cool_until = Some(self.cool_down());
+        }
+        let heard_of = item.as_ref().map_or(Heard::Gone, Heard::Item);
+        let act = {
+            let ground = self.ground(job, "", prefer.as_ref());
+            heard(&ground, Some(&mapping), local.as_ref(), heard_of)
+        };
+        self.act(tx, job, mapping, local, item.as_ref(), act).await
+    }
+
+    pub(super) fn unborn(&self, tx: &WriteTx, local: Option<&Local>) -> Mapping {
+        Mapping {
+            id: tx.new_mapping_id(),
+            object: local.map(|l| l.head.id.clone()),
+            remote: None,
+            state: MappingState::Synced,
+            origin: Origin::Here,
+            base_version: 0,
+            base: None,
+            base_item: None,
+            seen_item: None,
+            generation: 0,
+            rewrites: (0, tx.now()),
+            cool_until: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The key under which a link creates an object's item: the same after a crash, and nobody else's.
+    pub(super) fn create_key(&self, job: &Job, object: &ObjectId) -> String {
+        hex::encode(self.store().hash("create key", &format!("{}|{object}", job.link.id)))
+    }
+
+    /// The mark that an object's items carry: the one it came with, so that it is known wherever it goes on to.
+    pub(super) async fn mark_for(&self, tx: &mut WriteTx, job: &Job, object: &ObjectId) -> Result<String, Stop> {
+        for (link, mapping) in tx.links_of_object(&job.lease.firm, object).await? {
+            let root = mapping.base_item.as_ref().filter(|_| link != job.lease.link && mapping.origin == Origin::There);
+            let Some(item) = root else { continue };
+            if let Some(root) = job.up.mark(item).filter(|m| mark::verified(self.store(), m).is_some()) {
+                return Ok(root);
+            }
+        }
+        Ok(mark::of(self.store(), object))
+    }
+
+    /// The client's name and address for the description, where the link includes them.
+    pub(super) async fn contact(&self, tx: &mut WriteTx, job: &Job, facts: &Facts) -> Result<Option<String>, Stop> {
+        let Some(client) = facts.client_id.as_deref().filter(|_| job.link.settings.policy.include_client_contact)
+        else {
+            return Ok(None);
+        };
+        let id = UserId::from_text(client);
+        let user = tx.user(&job.lease.firm, &id).await?;
+        Ok(user.map(|u| {
+            let name = u.display_name.unwrap_or_else(|| u.name.to_string());
+            u.email.map_or(name.clone(), |mail| format!("{name} <{mail}>"))
+        }))
+    }
+
+    /// Whether the call may invite: only a user's own edit, on a link that carries attendees live, and nobody twice. The
+    /// ledger's rows are there before the call.
+    pub(super) async fn invites(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        waiting: &Waiting,
+        shown: Option<&CalendarObject>,
+        method: &str,
+    ) -> Result<bool, Stop> {
+        let Some(object) = shown.filter(|_| waiting.by_user && job.link.settings.policy.invite_attendees) else {
+            return Ok(false);
+        };
+        let mut any = false;
+        for invitation in project::invitations(object) {
+            let what = (object.uid(), invitation.recurrence_id.as_str(), invitation.sequence);
+            any |= tx.note_mail(&job.lease.firm, what, &invitation.recipient, method).await?;
+        }
+        Ok(any)
+    }
+
+    pub(super) fn attempt(
+        &self,
+        operation: AttemptKind,
+        waiting: &Waiting,
+        remote: Option<&RemoteId>,
+        failure: Option<&Failure>,
+        started: Instant,
+    ) -> NewAttempt {
+        NewAttempt {
+            operation,
+            way: Way::Push,
+            object: Some(waiting.object.clone()),
+            remote: remote.map(|r| r.0.clone()),
+            failure: failure.map(|f| (f.class(), f.to_string())),
+            retry_count: waiting.tries,
+            next_retry: None,
+            max_retries_reached: false,
+            started,
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A listing, page by page, into decisions. What a page brings is applied with the page; what it takes away is withheld
+//! until the listing is proven complete and the guard has seen all of it. The cursor is stored in the transaction that
+//! applies the end.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::account::ask;
+use super::loss::Loss;
+use super::{Engine, Job, Stop, listing};
+use crate::domain::ids::MappingId;
+use crate::domain::sync::{AttemptKind, LinkStatus, RemoteId, RunKind, RunStatus};
+use crate::domain::time::Instant;
+use crate::store::Mapping;
+use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
+use crate::sync::retry;
+use crate::upstream::{Entry, Failure, Folded, Next};
+
+/// Items applied in one transaction: others write between two of them, and a page is not held up by its size.
+const ITEMS_PER_WRITE: usize = 100;
+/// Pages of one listing. A provider that never ends a listing does not hold a link for ever: 2,500 events a page.
+const PAGES_MAX: usize = 4_000;
+/// Mappings looked at together when a full listing is over.
+const ABSENT_PAGE: u32 = 500;
+
+/// What a page says of one item, as far as it is known before the transaction.
+pub(super) struct News {
+    pub(super) id: RemoteId,
+    pub(super) entries: Vec<Entry>,
+    /// What the provider said when it was asked for the item itself; `None`: the entries say it all.
+    pub(super) fetched: Option<Folded>,
+}
+
+impl Engine {
+    /// Pulls what changed, or everything if there is no cursor.
+    pub(super) async fn pull(&self, job: &mut Job) -> Result<(), Stop> {
+        let mut tx = self.held(job).await?;
+        tx.end_stale_runs(&job.lease).await?;
+        let begun = tx.begin_pull(&job.lease).await?;
+        self.run_of(&mut tx, job).await?;
+        tx.commit().await?;
+        let started = self.store().now();
+        let outcome = self.list(job).await;
+        self.note_pull(job, begun, started, outcome.as_ref().err()).await?;
+        outcome
+    }
+
+    /// When the next pull is due, and what the failure means beyond this run.
+    async fn note_pull(
+        &self,
+        job: &mut Job,
+        begun: Instant,
+        started: Instant,
+        stop: Option<&Stop>,
+    ) -> Result<(), Stop> {
+        let failure = match stop {
+            Some(Stop::Fenced | Stop::Store(_) | Stop::NoCalendar) => return Ok(()),
+            Some(Stop::Call(failure)) => Some(failure),
+            Some(Stop::Guarded(..)) | None => None,
+        };
+        let now = self.store().now();
+        let tries = u32::try_from(job.link.failures).unwrap_or(u32::MAX).saturating_add(1);
+        let jitter = u64::from_le_bytes(self.store().chance().bytes());
+        let again = failure.and_then(|f| retry::next(f.class(), tries, f.retry_after(), jitter));
+        let scheduled = now.plus_ms(job.link.settings.interval_ms);
+        let next = again.map_or(scheduled, |wait| {
+            let wait = now.plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+            if wait < scheduled { wait } else { scheduled }
+        });
+        let full = job.kind == RunKind::Full || job.kind == RunKind::Resync;
+        let kind = if failure.is_some() && full { job.kind } else { RunKind::Pull };
+        let mut tx = self.held(job).await?;
+        let operation = if full { AttemptKind::Resync } else { AttemptKind::ListChanges };
+        let mut attempt = listing(operation, failure, started);
+        attempt.retry_count = job.link.failures;
+        attempt.next_retry = again.map(|_| next);
+        attempt.max_retries_reached = failure.is_some() && again.is_none();
+        self.record(&mut tx, job, attempt).await?;
+        if let Some(failure) = failure {
+            self.consequences(&mut tx, job, failure).await?;
+        }
+        let status = if failure.is_some() { RunStatus::Failed } else { RunStatus::Success };
+        tx.end_pull(&job.lease, begun, status, (next, kind)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn list(&self, job: &mut Job) -> Result<(), Stop> {
+        match self.list_from(job).await {
+            Err(Stop::Call(Failure::CursorLost)) => {
+                // Generation N+1: everything is listed beside the old rows. What it does not find goes through the guard.
+                let mut tx = self.held(job).await?;
+                tx.set_cursor(&job.lease, None, job.link.generation, None).await?;
+                tx.commit().await?;
+                job.link.cursor = None;
+                job.link.progress = None;
+                job.kind = RunKind::Full;
+                self.list_from(job).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn list_from(&self, job: &mut Job) -> Result<(), Stop> {
+        let anew = job.kind == RunKind::Resync;
+        let cursor = job.link.cursor.clone().filter(|_| !anew);
+        let full = cursor.is_none();
+        // A full listing that was stopped goes on where it stood, in the generation it began.
+        let resumed = job.link.progress.clone().filter(|_| full && !anew);
+        let generation = job.link.generation + i64::from(full && resumed.is_none());
+        let mut page = resumed.clone();
+        let mut losses = Vec::new();
+        let mut readable = true;
+        for _ in 0..PAGES_MAX {
+            let up = job.up.clone();
+            let asked = ask!(self, &mut job.account, |at| up.changes(at, cursor.as_deref(), page.as_deref()));
+            let batch = match asked {
+                // A remembered page may be forgotten by the provider: from the start, then.
+                Err(Failure::Refused(_) | Failure::CursorLost) if page.is_some() && page == resumed => {
+                    page = None;
+                    continue;
+                }
+                asked => asked?,
+            };
+            for why in &batch.unreadable {
+                readable = false;
+                job.totals.errors += 1;
+                job.left.get_or_insert_with(|| why.clone());
+            }
+            if let Some(zone) = batch.zone {
+                job.link.zone = zone;
+            }
+            let news = self.gather(job, batch.entries, full).await?;
+            for chunk in news.chunks(ITEMS_PER_WRITE) {
+                self.apply_news(job, chunk, generation, &mut losses).await?;
+            }
+            match batch.next {
+                Next::Page(next) => {
+                    if full {
+                        let mut tx = self.held(job).await?;
+                        tx.set_cursor(&job.lease, None, generation, Some(&next)).await?;
+                        tx.commit().await?;
+                    }
+                    job.link.generation = generation;
+                    page = Some(next);
+                }
+                Next::Complete(cursor) => {
+                    // A resumed listing has seen only its own part since: what is missing is told by the next whole one.
+                    let whole = full && readable && resumed.is_none();
+                    return self.conclude(job, Some(&cursor), (generation, full, whole), losses).await;
+                }
+                // Nothing that is missing may be taken for absent, and the next listing starts where this one did.
+                Next::Partial => {
+                    return self.conclude(job, cursor.as_deref(), (generation, full, false), Vec::new()).await;
+                }
+            }
+        }
+        Err(Stop::Call(Failure::BadAnswer(format!("the listing has more than {PAGES_MAX} pages"))))
+    }
+
+    /// The entries of a page by item, in their order, with what has to be asked for besides.
+    pub(super) async fn gather(&self, job: &mut Job, entries: Vec<Entry>, full: bool) -> Result<Vec<News>, Stop> {
+        let mut order: Vec<RemoteId> = Vec::new();
+        let mut by_item: BTreeMap<RemoteId, Vec<Entry>> = BTreeMap::new();
+        for entry in entries {
+            let held = by_item.entry(entry.item.clone()).or_default();
+            if held.is_empty() {
+                order.push(entry.item.clone());
+            }
+            held.push(entry);
+        }
+        if order.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<&RemoteId> = order.iter().collect();
+        let mappings: BTreeMap<RemoteId, Mapping> = {
+            let mut tx = self.store().read().await?;
+            let found = tx.mappings_by_remote(&job.lease.firm, &job.lease.link, &ids).await?;
+            found.into_iter().filter_map(|m| Some((m.remote.clone()?, m))).collect()
+        };
+        let mut news = Vec::with_capacity(order.len());
+        for id in order {
+            let entries = by_item.remove(&id).unwrap_or_default();
+            let held = mappings.get(&id).and_then(|m| m.seen_item.as_ref().or(m.base_item.as_ref())).filter(|_| !full);
+            let fetched = match job.up.fold(held, &entries) {
+                // A deletion that a delta speaks of is believed; a part without its whole is asked for.
+                Folded::Present(_) | Folded::Gone => None,
+                Folded::Incomplete => {
+                    let up = job.up.clone();
+                    match ask!(self, &mut job.account, |at| up.fetch(at, &id)) {
+                        Ok(Some(item)) => Some(Folded::Present(item)),
+                        Ok(None) => Some(job.up.alone(&entries)),
+                        Err(failure) if super::ends_everything(&failure) => return Err(failure.into()),
+                        Err(failure) => {
+                            job.totals.errors += 1;
+                            job.left.get_or_insert_with(|| failure.to_string());
+                            // Nothing is known of it: heard of again when it changes again, or with the next full listing.
+                            return Err(failure.into());
+                        }
+                    }
+                }
+            };
+            news.push(News { id, entries, fetched });
+        }
+        Ok(news)
+    }
+
+    /// The mappings that a complete full listing has not seen.
+    pub(super) async fn absent_in(
+        &self,
+        tx: &mut crate::store::WriteTx,
+        job: &Job,
+        generation: i64,
+        losses: &mut Vec<Loss>,
+    ) -> Result<(), Stop> {
+        let known: HashSet<MappingId> = losses.iter().map(|l| l.mapping.clone()).collect();
+        let mut after = String::new();
+        loop {
+            let page = tx.unseen_mappings(&job.lease.firm, &job.lease.link, generation, &after, ABSENT_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            last.id.as_str().clone_into(&mut after);
+            losses.extend(page.into_iter().filter(|m| !known.contains(&m.id)).map(|m| Loss { mapping: m.id }));
+        }
+    }
+
+    /// Lets the guard see what would be removed, removes it, and stores the cursor, in one transaction.
+    async fn conclude(
+        &self,
+        job: &mut Job,
+        cursor: Option<&str>,
+        (generation, full, whole): (i64, bool, bool),
+        mut losses: Vec<Loss>,
+    ) -> Result<(), Stop> {
+        let mut tx = self.held(job).await?;
+        if whole {
+            self.absent_in(&mut tx, job, generation, &mut losses).await?;
+        }
+        if !losses.is_empty() {
+            let counts = tx.count_mappings(&job.lease.firm, &job.lease.link).await?;
+            let mappings = u64::try_from(counts.live + counts.conflicts).unwrap_or(0);
+            let (removals, gone) = self.weigh(&mut tx, job, &losses).await?;
+            let confirmed = u64::try_from(job.link.confirmed).unwrap_or(0);
+            // That nothing is left of several is suspicious where it was inferred, and a person's right where they said so.
+            let said = !full && removals <= REMOVALS_FREE;
+            if let Verdict::Confirm { removals, mappings } = verdict(mappings, removals, gone)
+                && removals > confirmed
+                && !said
+            {
+                let note =
+                    format!("{removals} of {mappings} appointments would be removed here, because they are gone there");
+                let firm = job.lease.firm.clone();
+                tx.set_link_status(&firm, &job.lease.link, LinkStatus::NeedsConfirmation, Some(&note)).await?;
+                let whom = (&firm, &job.link.user);
+                tx.notify_user(whom, "needs_confirmation", job.link.id.as_str(), &note).await?;
+                tx.commit().await?;
+                return Err(Stop::Guarded(removals, mappings));
+            }
+            for loss in &losses {
+                self.lose(&mut tx, job, loss).await?;
+            }
+        }
+        tx.set_cursor(&job.lease, cursor, generation, None).await?;
+        if job.link.confirmed > 0 {
+            tx.clear_confirmation(&job.lease).await?;
+        }
+        tx.commit().await?;
+        job.link.cursor = cursor.map(str::to_owned);
+        job.link.generation = generation;
+        job.link.progress = None;
+        Ok(())
+    }
+}

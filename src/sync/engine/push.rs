@@ -1,0 +1,460 @@
+//! One object carried out there: the intent is committed before the call, the call is conditional, and what the provider
+//! gave back is what both sides agree on. A call whose outcome nobody knows is looked for before anything else.
+
+use super::account::ask;
+use super::send::{REWRITES_PER_DAY_MAX, Send, Why, send};
+use super::{Engine, Job, Stop, ends_everything};
+use crate::domain::appointment::Facts;
+use crate::domain::sync::{
+    AttemptKind, ErrorClass, LinkStatus, MappingState, ParkReason, RemoteId, Snapshot, Way,
+};
+use crate::domain::time::{DAY_MS, Instant};
+use crate::store::{Mapping, Outgoing as Waiting, WriteTx};
+use crate::sync::decide::{Heard, Local, heard};
+use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
+use crate::sync::{project, retry};
+use crate::upstream::{Failure, Outgoing, Written};
+
+/// How often one object is looked at anew because the item changed under us.
+const LOOKS_MAX: usize = 4;
+
+/// A call to make, with everything it needs.
+#[derive(Debug)]
+enum Call {
+    Create { key: String, item: Outgoing, invite: bool },
+    Update { id: RemoteId, held: Snapshot, item: Outgoing, invite: bool },
+    Delete { id: RemoteId, held: Option<Snapshot>, why: Why },
+    Find { key: String },
+    Fetch { id: RemoteId },
+}
+
+/// A call's answer.
+#[derive(Debug)]
+enum Answered {
+    Written(Box<Written>),
+    Deleted,
+    There(RemoteId, Snapshot),
+    NotThere,
+}
+
+/// What was found when an object was looked at.
+pub(super) struct Considered {
+    pub(super) mapping: Mapping,
+    pub(super) local: Option<Local>,
+    shown: Option<crate::domain::object::CalendarObject>,
+    pub(super) sending: Send,
+}
+
+/// What the intent was: the mapping as it was written before the call, and the object it carries.
+struct Intent {
+    mapping: Mapping,
+    local: Option<Local>,
+    call: Call,
+}
+
+impl Engine {
+    /// Sends what waits in the link's outbox.
+    pub(super) async fn push(&self, job: &mut Job) -> Result<(), Stop> {
+        if !job.link.settings.direction.pushes() || !job.up.writable() {
+            return Ok(());
+        }
+        loop {
+            let mut tx = self.store().read().await?;
+            let waiting = tx.outgoing(&job.lease.firm, &job.lease.link).await?;
+            let removals =
+                if waiting.is_empty() { 0 } else { tx.waiting_removals(&job.lease.firm, &job.lease.link).await? };
+            drop(tx);
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            self.guard_push(job, removals).await?;
+            for one in &waiting {
+                self.push_one(job, one).await?;
+            }
+        }
+    }
+
+    /// A client that lost its calendar must not empty the one over there.
+    async fn guard_push(&self, job: &Job, removals: i64) -> Result<(), Stop> {
+        let removals = u64::try_from(removals).unwrap_or(0);
+        if removals <= REMOVALS_FREE || removals <= u64::try_from(job.link.confirmed).unwrap_or(0) {
+            return Ok(());
+        }
+        let mut tx = self.held(job).await?;
+        let counts = tx.count_mappings(&job.lease.firm, &job.lease.link).await?;
+        if let Verdict::Confirm { removals, mappings } =
+            verdict(u64::try_from(counts.live + counts.conflicts).unwrap_or(0), removals, 0)
+        {
+            let note =
+                format!("{removals} of {mappings} events would be removed there, because they were deleted here");
+            let firm = &job.lease.firm;
+            tx.set_link_status(firm, &job.lease.link, LinkStatus::NeedsConfirmation, Some(&note)).await?;
+            let whom = (firm, &job.link.user);
+            tx.notify_user(whom, "needs_confirmation", job.link.id.as_str(), &note).await?;
+            tx.commit().await?;
+            return Err(Stop::Guarded(removals, mappings));
+        }
+        Ok(())
+    }
+
+    async fn push_one(&self, job: &mut Job, waiting: &Waiting) -> Result<(), Stop> {
+        for _ in 0..LOOKS_MAX {
+            let Some(intent) = self.intend(job, waiting).await? else { return Ok(()) };
+            let started = self.store().now();
+            let answer = self.call(job, &intent).await;
+            if self.settle_push(job, waiting, intent, answer, started).await? {
+                return Ok(());
+            }
+        }
+        // It changes faster than we can look: another time.
+        let failure = Failure::Transient("the item keeps changing".to_owned(), None);
+        self.put_off(job, waiting, None, &failure, self.store().now(), AttemptKind::Upsert).await
+    }
+
+    /// Looks at one object: what would be sent for it now, and with what.
+    pub(super) async fn consider(&self, tx: &mut WriteTx, job: &Job, waiting: &Waiting) -> Result<Considered, Stop> {
+        let (firm, link) = (&job.lease.firm, &job.lease.link);
+        let mapping = tx.mapping_of_object(firm, link, &waiting.object).await?;
+        let local = self.local(tx, job, &waiting.object).await?;
+        let policy = &job.link.settings.policy;
+        let facts = local.as_ref().map_or_else(Facts::default, |l| l.head.facts.clone());
+        let contact = self.contact(tx, job, &facts).await?;
+        let known = project::Known { id: &waiting.object, facts: &facts, client_contact: contact.as_deref() };
+        let shown = local.as_ref().filter(|l| project::wants(policy, &l.object, &l.head.id, &facts).is_wanted());
+        let shown = shown.and_then(|l| project::outgoing(policy, &l.object, &known));
+        let marked = self.mark_for(tx, job, &waiting.object).await?;
+        let ground = self.ground(job, &marked, None);
+        let sending = send(&ground, mapping.as_ref(), local.as_ref(), shown.as_ref(), waiting.by_user);
+        let mapping = mapping.unwrap_or_else(|| self.unborn(tx, local.as_ref()));
+        Ok(Considered { mapping, local, shown, sending })
+    }
+
+    /// Decides what to send and commits the intent. `None`: nothing is left to send.
+    async fn intend(&self, job: &mut Job, waiting: &Waiting) -> Result<Option<Intent>, Stop> {
+        let mut tx = self.held(job).await?;
+        let Considered { mut mapping, local, shown, sending } = self.consider(&mut tx, job, waiting).await?;
+        let version = local.as_ref().map_or(0, |l| l.head.version);
+        let key = self.create_key(job, &waiting.object);
+        let call = match sending {
+            Send::Done => None,
+            Send::Agree(warnings) => {
+                if let Some(local) = &local {
+                    mapping.base_version = version;
+                    mapping.base = Some(local.object.bytes().clone());
+                    mapping.state = MappingState::Synced;
+                    mapping.warnings = warnings;
+                    tx.put_mapping(&job.lease, &mapping).await?;
+                }
+                None
+            }
+            Send::Bury => {
+                mapping.state = MappingState::Tombstoned;
+                tx.put_mapping(&job.lease, &mapping).await?;
+                None
+            }
+            Send::Park(reason) => {
+                let word = match &reason {
+                    ParkReason::RewriteLoop => "the provider rewrites this event every time".to_owned(),
+                    ParkReason::Refused { reason, .. } => reason.clone(),
+                    _ => "left alone".to_owned(),
+                };
+                mapping.state = MappingState::Parked(reason);
+                tx.put_mapping(&job.lease, &mapping).await?;
+                job.totals.errors += 1;
+                job.left.get_or_insert_with(|| word.clone());
+                self.note(&mut tx, job, &mapping, Way::Push, "parked", Some(version), Some(version), Some(word))
+                    .await?;
+                None
+            }
+            Send::Judge => {
+                self.judge(&mut tx, job, mapping.clone(), local.clone()).await?;
+                None
+            }
+            Send::Look => Some(match &mapping.remote {
+                Some(id)
+                    if !matches!(
+                        mapping.state,
+                        MappingState::Pushing { create: true, .. } | MappingState::Unsure { create: true, .. }
+                    ) =>
+                {
+                    Call::Fetch { id: id.clone() }
+                }
+                _ => Call::Find { key },
+            }),
+            Send::Create(item) => {
+                // What is about to be sent is what both sides will agree on, if the call turns out to have succeeded.
+                mapping.state = MappingState::Pushing { create: true, version };
+                mapping.base = local.as_ref().map(|l| l.object.bytes().clone());
+                mapping.base_version = version;
+                mapping.base_item = None;
+                mapping.remote = job.up.id_for(&key);
+                mapping.warnings.clone_from(&item.warnings);
+                tx.put_mapping(&job.lease, &mapping).await?;
+                let invite = self.invites(&mut tx, job, waiting, shown.as_ref(), "REQUEST").await?;
+                Some(Call::Create { key, item, invite })
+            }
+            Send::Update { item, again } => {
+                mapping.state = MappingState::Pushing { create: false, version };
+                mapping.warnings.clone_from(&item.warnings);
+                if again {
+                    let (count, since) = mapping.rewrites;
+                    let today = tx.now().ms() - since.ms() < DAY_MS;
+                    mapping.rewrites = if today { (count + 1, since) } else { (1, tx.now()) };
+                    tracing::debug!(
+                        link_id = job.lease.link.as_str(),
+                        count,
+                        max = REWRITES_PER_DAY_MAX,
+                        "writing what was rewritten"
+                    );
+                }
+                tx.put_mapping(&job.lease, &mapping).await?;
+                let invite = self.invites(&mut tx, job, waiting, shown.as_ref(), "REQUEST").await?;
+                let (Some(id), Some(held)) = (mapping.remote.clone(), mapping.base_item.clone()) else {
+                    return Ok(None);
+                };
+                Some(Call::Update { id, held, item, invite })
+            }
+            Send::Delete(why) => {
+                let Some(id) = mapping.remote.clone() else { return Ok(None) };
+                mapping.state = MappingState::Pushing { create: false, version: 0 };
+                let held = mapping.base_item.clone();
+                if why == Why::Withdrawn {
+                    // Should the answer be lost, looking finds an item that is still to go.
+                    mapping.state = MappingState::Pushing { create: false, version };
+                }
+                tx.put_mapping(&job.lease, &mapping).await?;
+                Some(Call::Delete { id, held, why })
+            }
+        };
+        let Some(call) = call else {
+            tx.unqueue(&job.lease, waiting).await?;
+            tx.commit().await?;
+            return Ok(None);
+        };
+        tx.commit().await?;
+        Ok(Some(Intent { mapping, local, call }))
+    }
+
+    async fn call(&self, job: &mut Job, intent: &Intent) -> Result<Answered, Failure> {
+        let up = job.up.clone();
+        match &intent.call {
+            Call::Create { key, item, invite } => ask!(self, &mut job.account, |at| up.create(at, key, item, *invite))
+                .map(|w| Answered::Written(Box::new(w))),
+            Call::Update { id, held, item, invite } => ask!(self, &mut job.account, |at| up
+                .update(at, id, held, item, *invite))
+            .map(|w| Answered::Written(Box::new(w))),
+            Call::Delete { id, held, .. } => {
+                ask!(self, &mut job.account, |at| up.delete(at, id, held.as_ref(), false)).map(|()| Answered::Deleted)
+            }
+            Call::Find { key } => ask!(self, &mut job.account, |at| up.find(at, key))
+                .map(|found| found.map_or(Answered::NotThere, |(id, item)| Answered::There(id, item))),
+            Call::Fetch { id } => ask!(self, &mut job.account, |at| up.fetch(at, id))
+                .map(|found| found.map_or(Answered::NotThere, |item| Answered::There(id.clone(), item))),
+        }
+    }
+
+    /// Notes how the call ended. `false`: the object has to be looked at once more.
+    async fn settle_push(
+        &self,
+        job: &mut Job,
+        waiting: &Waiting,
+        intent: Intent,
+        answer: Result<Answered, Failure>,
+        started: Instant,
+    ) -> Result<bool, Stop> {
+        let Intent { mut mapping, local, call } = intent;
+        let operation = if matches!(call, Call::Delete { .. }) { AttemptKind::Delete } else { AttemptKind::Upsert };
+        match answer {
+            Ok(Answered::Written(written)) => {
+                let mut tx = self.held(job).await?;
+                let created = mapping.base_item.is_none();
+                let before = if created { None } else { mapping.base.clone() };
+                let before_version = (!created).then_some(mapping.base_version);
+                mapping.remote = Some(written.id.clone());
+                mapping.base_item = Some(written.item.clone());
+                mapping.seen_item = None;
+                mapping.state = MappingState::Synced;
+                if let Some(local) = &local {
+                    mapping.base = Some(local.object.bytes().clone());
+                    // Where a part is left, nothing counts as agreed on by version, and the row stays.
+                    mapping.base_version = if written.left.is_some() { 0 } else { local.head.version };
+                }
+                tx.put_mapping(&job.lease, &mapping).await?;
+                job.totals.pushed += 1;
+                let run = self.run_of(&mut tx, job).await?;
+                let item = crate::store::RunItem {
+                    run,
+                    number: 0,
+                    link: job.lease.link.clone(),
+                    object: mapping.object.clone(),
+                    remote: Some(written.id.0.clone()),
+                    way: Way::Push,
+                    action: if created { "created" } else { "updated" }.to_owned(),
+                    before_version,
+                    before,
+                    after_version: local.as_ref().map(|l| l.head.version),
+                    note: None,
+                    at: tx.now(),
+                };
+                tx.add_run_item(&job.lease.firm, &item).await?;
+                let attempt = self.attempt(operation, waiting, Some(&written.id), None, started);
+                self.record(&mut tx, job, attempt).await?;
+                match written.left {
+                    None => {
+                        tx.unqueue(&job.lease, waiting).await?;
+                        tx.commit().await?;
+                        Ok(true)
+                    }
+                    Some(failure) => {
+                        tx.commit().await?;
+                        self.failed(job, waiting, mapping, &failure, started, operation).await
+                    }
+                }
+            }
+            Ok(Answered::Deleted) => {
+                let mut tx = self.held(job).await?;
+                let withdrawn = matches!(call, Call::Delete { why: Why::Withdrawn, .. });
+                mapping.state =
+                    if withdrawn { MappingState::Parked(ParkReason::Withdrawn) } else { MappingState::Tombstoned };
+                tx.put_mapping(&job.lease, &mapping).await?;
+                tx.unqueue(&job.lease, waiting).await?;
+                job.totals.deleted += 1;
+                let run = self.run_of(&mut tx, job).await?;
+                let item = crate::store::RunItem {
+                    run,
+                    number: 0,
+                    link: job.lease.link.clone(),
+                    object: mapping.object.clone(),
+                    remote: mapping.remote.as_ref().map(|r| r.0.clone()),
+                    way: Way::Push,
+                    action: if withdrawn { "withdrawn" } else { "deleted" }.to_owned(),
+                    before_version: Some(mapping.base_version),
+                    before: mapping.base.clone(),
+                    after_version: None,
+                    note: None,
+                    at: tx.now(),
+                };
+                tx.add_run_item(&job.lease.firm, &item).await?;
+                let attempt = self.attempt(operation, waiting, mapping.remote.as_ref(), None, started);
+                self.record(&mut tx, job, attempt).await?;
+                self.close_conflict(&mut tx, job, &mapping, "deleted on both sides").await?;
+                tx.commit().await?;
+                Ok(true)
+            }
+            Ok(Answered::There(id, item)) => {
+                let mut tx = self.held(job).await?;
+                if matches!(call, Call::Find { .. }) && mapping.base.is_some() && mapping.base_item.is_none() {
+                    // The call that nobody knew of did succeed: what it carried is what both agree on.
+                    mapping.remote = Some(id);
+                    mapping.base_item = Some(item);
+                    mapping.base_version = 0;
+                    mapping.state = MappingState::Synced;
+                    tx.put_mapping(&job.lease, &mapping).await?;
+                } else {
+                    mapping.remote = Some(id.clone());
+                    let generation = mapping.generation;
+                    self.apply_item(&mut tx, job, Some(mapping), &id, &item, generation, None).await?;
+                }
+                tx.commit().await?;
+                Ok(false)
+            }
+            Ok(Answered::NotThere) => {
+                let mut tx = self.held(job).await?;
+                if matches!(call, Call::Find { .. }) {
+                    // It was never carried out: from the start.
+                    mapping.state = MappingState::Synced;
+                    mapping.remote = None;
+                    mapping.base_item = None;
+                    tx.put_mapping(&job.lease, &mapping).await?;
+                } else {
+                    mapping.state = MappingState::Synced;
+                    let act = heard(&self.ground(job, "", None), Some(&mapping), local.as_ref(), Heard::Gone);
+                    self.act(&mut tx, job, mapping, local, None, act).await?;
+                }
+                tx.commit().await?;
+                Ok(false)
+            }
+            Err(failure) => self.failed(job, waiting, mapping, &failure, started, operation).await,
+        }
+    }
+
+    /// What a failed call means for its object. `false`: look at it once more now.
+    async fn failed(
+        &self,
+        job: &mut Job,
+        waiting: &Waiting,
+        mut mapping: Mapping,
+        failure: &Failure,
+        started: Instant,
+        operation: AttemptKind,
+    ) -> Result<bool, Stop> {
+        match failure {
+            // Not errors: the item has to be looked at.
+            Failure::Changed | Failure::Gone => {
+                mapping.state = MappingState::Unsure { create: false, version: 0, since_ms: started.ms() };
+            }
+            Failure::Exists => {
+                mapping.state = MappingState::Unsure { create: true, version: 0, since_ms: started.ms() };
+            }
+            Failure::Unknown(_) => {
+                let create = mapping.base_item.is_none();
+                mapping.state = MappingState::Unsure { create, version: mapping.base_version, since_ms: started.ms() };
+            }
+            _ if failure.class() == ErrorClass::NonRetryable && !ends_everything(failure) => {
+                let class = failure.class();
+                mapping.state = MappingState::Parked(ParkReason::Refused { class, reason: failure.to_string() });
+            }
+            _ => {}
+        }
+        let mut tx = self.held(job).await?;
+        tx.put_mapping(&job.lease, &mapping).await?;
+        if matches!(failure, Failure::Changed | Failure::Gone | Failure::Exists) {
+            tx.commit().await?;
+            return Ok(false);
+        }
+        if let MappingState::Parked(_) = mapping.state {
+            tx.unqueue(&job.lease, waiting).await?;
+            job.totals.errors += 1;
+            job.left.get_or_insert_with(|| failure.to_string());
+            let mut attempt = self.attempt(operation, waiting, mapping.remote.as_ref(), Some(failure), started);
+            attempt.max_retries_reached = true;
+            self.record(&mut tx, job, attempt).await?;
+            tx.commit().await?;
+            return Ok(true);
+        }
+        tx.commit().await?;
+        self.put_off(job, waiting, mapping.remote.as_ref(), failure, started, operation).await?;
+        if ends_everything(failure) { Err(Stop::Call(failure.clone())) } else { Ok(true) }
+    }
+
+    /// Puts an object off after a failure that may pass.
+    async fn put_off(
+        &self,
+        job: &mut Job,
+        waiting: &Waiting,
+        remote: Option<&RemoteId>,
+        failure: &Failure,
+        started: Instant,
+        operation: AttemptKind,
+    ) -> Result<(), Stop> {
+        let now = self.store().now();
+        let tries = waiting.tries + 1;
+        let jitter = u64::from_le_bytes(self.store().chance().bytes());
+        let wait =
+            retry::next(failure.class(), u32::try_from(tries).unwrap_or(u32::MAX), failure.retry_after(), jitter);
+        let next = wait.map(|w| now.plus_ms(i64::try_from(w.as_millis()).unwrap_or(i64::MAX)));
+        // After the last retry it waits for the next scheduled run, and counts anew from there.
+        let not_before = next.unwrap_or_else(|| now.plus_ms(job.link.settings.interval_ms));
+        let mut tx = self.held(job).await?;
+        tx.put_off(&job.lease, waiting, if next.is_some() { tries } else { 0 }, not_before).await?;
+        job.totals.errors += 1;
+        job.left.get_or_insert_with(|| failure.to_string());
+        let mut attempt = self.attempt(operation, waiting, remote, Some(failure), started);
+        attempt.next_retry = next;
+        attempt.max_retries_reached = next.is_none();
+        self.record(&mut tx, job, attempt).await?;
+        self.consequences(&mut tx, job, failure).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! What one object needs to have sent under one link: pure.
+
+use crate::domain::object::{CalendarObject, ComponentKind};
+use crate::domain::sync::{ErrorClass, MappingState, Origin, ParkReason};
+use crate::domain::time::DAY_MS;
+use crate::store::Mapping;
+use crate::sync::decide::{Ground, Local};
+use crate::upstream::Outgoing;
+
+/// So often in a day we answer the provider's rewriting of one item before we stop and tell.
+pub(super) const REWRITES_PER_DAY_MAX: i64 = 3;
+
+/// Why an item is deleted there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The object was deleted here.
+    Deleted,
+    /// The link's filters do not want it any more.
+    Withdrawn,
+}
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+pub(super) enum Send {
+    /// Nothing.
+    Done,
+    /// Nothing: the item says what the object says.
+    Agree(Vec<String>),
+    /// The item is gone with its object; the mapping remembers.
+    Bury,
+    /// A new item.
+    Create(Outgoing),
+    /// Another content. `again`: nothing changed here since both agreed; the provider wrote it otherwise.
+    Update { item: Outgoing, again: bool },
+    /// Nothing any more.
+    Delete(Why),
+    /// First look how the last call ended.
+    Look,
+    /// First decide the conflict anew.
+    Judge,
+    /// Nothing, until something changes.
+    Park(ParkReason),
+}
+
+/// What a link shows of an object; `None`: nothing.
+pub(super) type Shown<'a> = Option<&'a CalendarObject>;
+
+/// Decides. `by_user`: a person's own edit is in it.
+pub(super) fn send(
+    ground: &Ground<'_>,
+    mapping: Option<&Mapping>,
+    local: Option<&Local>,
+    shown: Shown<'_>,
+    by_user: bool,
+) -> Send {
+    let event = local.is_some_and(|l| l.object.component() == ComponentKind::Event);
+    let shown = shown.filter(|_| event);
+    let Some(mapping) = mapping else {
+        return shown.map_or(Send::Done, |shown| create(ground, shown));
+    };
+    let edited = local.is_some_and(|l| mapping.base.as_ref() != Some(l.object.bytes()));
+    match &mapping.state {
+        MappingState::Detached => Send::Done,
+        MappingState::Pushing { .. } | MappingState::Unsure { .. } => Send::Look,
+        MappingState::Conflict if mapping.object.is_some() => Send::Judge,
+        MappingState::Conflict => Send::Done,
+        MappingState::Tombstoned => shown.map_or(Send::Done, |shown| create(ground, shown)),
+        MappingState::Parked(reason) => match (reason, local) {
+            (ParkReason::OwnCopy, _) => Send::Done,
+            (ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere, None) => Send::Bury,
+            (ParkReason::Withdrawn, Some(_)) => shown.map_or(Send::Done, |shown| create(ground, shown)),
+            (ParkReason::RemovedThere, Some(local)) => {
+                let alive = local.object.index().status.as_deref() != Some("CANCELLED");
+                match shown.filter(|_| by_user && alive && edited) {
+                    Some(shown) => create(ground, shown),
+                    None => Send::Done,
+                }
+            }
+            (ParkReason::Undone, Some(_)) => match shown.filter(|_| by_user && edited) {
+                Some(shown) if mapping.remote.is_none() => create(ground, shown),
+                Some(shown) => live(ground, mapping, local, Some(shown), edited),
+                None => Send::Done,
+            },
+            (ParkReason::RewriteLoop, Some(_)) if !(by_user && edited) => Send::Done,
+            _ => live(ground, mapping, local, shown, edited),
+        },
+        MappingState::Synced => live(ground, mapping, local, shown, edited),
+    }
+}
+
+fn create(ground: &Ground<'_>, shown: &CalendarObject) -> Send {
+    match ground.up.get(shown, None, ground.lens) {
+        Ok(item) => Send::Create(item),
+        Err(unfit) => Send::Park(ParkReason::Refused { class: ErrorClass::NonRetryable, reason: unfit.0 }),
+    }
+}
+
+fn live(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, shown: Shown<'_>, edited: bool) -> Send {
+    let (Some(_), Some(held)) = (&mapping.remote, &mapping.base_item) else {
+        return match (local, shown) {
+            (None, _) => Send::Bury,
+            (_, None) => Send::Done,
+            (_, Some(shown)) => create(ground, shown),
+        };
+    };
+    let writable = ground.up.may_write(held);
+    let Some(local) = local else {
+        // Somebody else's meeting is not cancelled because its guest tidied up.
+        return if writable { Send::Delete(Why::Deleted) } else { Send::Bury };
+    };
+    let Some(shown) = shown else {
+        return match mapping.origin {
+            Origin::Here => Send::Delete(Why::Withdrawn),
+            Origin::There => Send::Done,
+        };
+    };
+    let item = match ground.up.get(shown, Some(held), ground.lens) {
+        Ok(item) => item,
+        Err(unfit) => return Send::Park(ParkReason::Refused { class: ErrorClass::NonRetryable, reason: unfit.0 }),
+    };
+    if ground.up.says(held, &item) {
+        return Send::Agree(item.warnings);
+    }
+    if !writable {
+        let reason = "only its organiser can change this event there".to_owned();
+        return Send::Park(ParkReason::Refused { class: ErrorClass::NonRetryable, reason });
+    }
+    let again = !edited && mapping.base_version == local.head.version;
+    let (count, since) = mapping.rewrites;
+    let today = ground.now.ms() - since.ms() < DAY_MS;
+    if again && today && count >= REWRITES_PER_DAY_MAX {
+        return Send::Park(ParkReason::RewriteLoop);
+    }
+    Send::Update { item, again }
+}

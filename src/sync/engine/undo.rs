@@ -1,0 +1,180 @@
+//! A run's deeds taken back on both sides: each side becomes what it was before, and stays so until somebody edits it.
+//! What was changed since by somebody else is left alone.
+
+use bytes::Bytes;
+
+use super::account::ask;
+use super::{Engine, Job, Stop};
+use crate::domain::change::Guard;
+use crate::domain::ids::FirmId;
+use crate::domain::object::CalendarObject;
+use crate::domain::sync::{MappingState, ParkReason, RunKind, RunStatus, Way};
+use crate::store::{Due, Mapping, Run, RunItem, RunTotals, Writing};
+use crate::sync::desk::{Asked, DeskError};
+use crate::sync::project;
+
+/// Deeds read together.
+const ITEMS_PAGE: u32 = 10_000;
+
+impl Engine {
+    pub(super) async fn undo_run(&self, run: &Run, firm: &FirmId, by: &str) -> Result<Asked, DeskError> {
+        let due = Due { firm: firm.clone(), link: run.link.clone() };
+        let busy = || DeskError::Refused("the link is at work; try again in a moment".to_owned());
+        let lease = self.take(&due).await?.ok_or_else(busy)?;
+        let outcome = self.undo_under(run, &lease, by).await;
+        self.give_back(&lease).await?;
+        outcome
+    }
+
+    async fn undo_under(&self, run: &Run, lease: &crate::store::Lease, by: &str) -> Result<Asked, DeskError> {
+        let mut job =
+            self.job(lease).await?.ok_or_else(|| DeskError::Refused("the link cannot be used now".to_owned()))?;
+        job.kind = RunKind::Undo;
+        let mut tx = self.held(&job).await?;
+        let undoing = self.run_of(&mut tx, &mut job).await?;
+        if !tx.mark_undone(&lease.firm, &run.id, &undoing).await? {
+            return Err(DeskError::Refused("this run was undone already".to_owned()));
+        }
+        let mut items = tx.run_items(&lease.firm, &run.id, 0, ITEMS_PAGE).await?;
+        tx.commit().await?;
+        items.reverse();
+        for item in &items {
+            let done = match item.way {
+                Way::Pull => self.undo_here(&mut job, item).await,
+                Way::Push => self.undo_there(&mut job, item).await,
+            };
+            match done {
+                Ok(true) => {}
+                Ok(false) => {
+                    job.totals.errors += 1;
+                    job.left.get_or_insert_with(|| "something was changed since, and left alone".to_owned());
+                }
+                Err(Stop::Call(failure)) => {
+                    job.totals.errors += 1;
+                    job.left.get_or_insert_with(|| failure.to_string());
+                }
+                Err(stop) => return Err(stop.into()),
+            }
+        }
+        tracing::info!(link_id = lease.link.as_str(), by, "a run was undone");
+        let totals = job.totals;
+        self.end(&mut job, None).await?;
+        let mut tx = self.store().read().await?;
+        let status = tx.run(&lease.firm, &undoing).await?.map_or(RunStatus::Success, |r| r.status);
+        Ok(Asked { run: Some(undoing), status, totals: RunTotals { ..totals } })
+    }
+
+    /// This side of one deed. `false`: somebody changed it since.
+    async fn undo_here(&self, job: &mut Job, item: &RunItem) -> Result<bool, Stop> {
+        let Some(object) = &item.object else { return Ok(true) };
+        if !matches!(item.action.as_str(), "created" | "updated" | "deleted" | "cancelled") {
+            return Ok(true);
+        }
+        let mut tx = self.held(job).await?;
+        let firm = job.lease.firm.clone();
+        let local = self.local(&mut tx, job, object).await?;
+        let mapping = tx.mapping_of_object(&firm, &job.lease.link, object).await?;
+        if local.as_ref().map(|l| l.head.version) != item.after_version {
+            return Ok(false);
+        }
+        let cause = self.cause(job);
+        let (after, action) = match (&local, item.before_version) {
+            (Some(local), None) => {
+                tx.delete_object(&job.access, &local.head.name, &Guard::exactly(local.head.etag.clone()), &cause)
+                    .await?;
+                (None, "deleted")
+            }
+            (_, Some(before)) => {
+                let Some(past) = tx.version(&job.caller, object, before).await? else { return Ok(false) };
+                let Some(bytes) = past.bytes else { return Ok(false) };
+                let Ok(restored) = CalendarObject::from_stored(bytes) else { return Ok(false) };
+                let writing = Writing { restoring: Some(object), facts: Some(&past.facts), origin: None };
+                let guard = local.as_ref().map_or_else(Guard::absent, |l| Guard::exactly(l.head.etag.clone()));
+                let name = &past.version.name;
+                let put = tx.write_object(&job.access, name, &restored, &guard, &cause, writing).await?;
+                (Some((put.version, restored.bytes().clone())), "restored")
+            }
+            (None, None) => return Ok(true),
+        };
+        if let Some(mut mapping) = mapping {
+            self.disagree(&mut mapping, after.as_ref());
+            tx.put_mapping(&job.lease, &mapping).await?;
+            job.totals.pulled += 1;
+            let after = after.map(|(version, _)| version);
+            self.note(&mut tx, job, &mapping, Way::Pull, action, item.after_version, after, Some("undone".to_owned()))
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The two sides may differ from now on, until one of them is edited.
+    fn disagree(&self, mapping: &mut Mapping, here: Option<&(i64, Bytes)>) {
+        mapping.seen_item = None;
+        match here {
+            Some((version, bytes)) => {
+                mapping.base_version = *version;
+                mapping.base = Some(bytes.clone());
+                if !matches!(mapping.state, MappingState::Synced | MappingState::Conflict) {
+                    mapping.state = MappingState::Parked(ParkReason::Undone);
+                }
+            }
+            None => mapping.state = MappingState::Parked(ParkReason::Undone),
+        }
+    }
+
+    /// That side of one deed. `false`: somebody changed it since.
+    async fn undo_there(&self, job: &mut Job, item: &RunItem) -> Result<bool, Stop> {
+        let Some(object) = &item.object else { return Ok(true) };
+        let mut tx = self.held(job).await?;
+        let mapping = tx.mapping_of_object(&job.lease.firm, &job.lease.link, object).await?;
+        let local = self.local(&mut tx, job, object).await?;
+        let marked = self.mark_for(&mut tx, job, object).await?;
+        drop(tx);
+        let Some(mut mapping) = mapping else { return Ok(true) };
+        let up = job.up.clone();
+        let before = item.before.clone().and_then(|b| CalendarObject::from_stored(b).ok());
+        match (item.action.as_str(), before) {
+            ("created", _) => {
+                let (Some(id), held) = (mapping.remote.clone(), mapping.base_item.clone()) else { return Ok(true) };
+                ask!(self, &mut job.account, |at| up.delete(at, &id, held.as_ref(), false))?;
+                mapping.state = MappingState::Parked(ParkReason::Undone);
+            }
+            ("updated", Some(before)) => {
+                let (Some(id), Some(held)) = (mapping.remote.clone(), mapping.base_item.clone()) else {
+                    return Ok(false);
+                };
+                let facts = crate::domain::appointment::Facts::default();
+                let known = project::Known { id: object, facts: &facts, client_contact: None };
+                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else { return Ok(true) };
+                let lens = self.ground(job, &marked, None).lens;
+                let outgoing = up.get(&shown, Some(&held), lens).map_err(|u| crate::upstream::Failure::Refused(u.0))?;
+                let written = ask!(self, &mut job.account, |at| up.update(at, &id, &held, &outgoing, false))?;
+                mapping.base_item = Some(written.item);
+                if let Some(local) = &local {
+                    self.disagree(&mut mapping, Some(&(local.head.version, local.object.bytes().clone())));
+                }
+            }
+            ("deleted" | "withdrawn", Some(before)) => {
+                let facts = crate::domain::appointment::Facts::default();
+                let known = project::Known { id: object, facts: &facts, client_contact: None };
+                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else { return Ok(true) };
+                let lens = self.ground(job, &marked, None).lens;
+                let outgoing = up.get(&shown, None, lens).map_err(|u| crate::upstream::Failure::Refused(u.0))?;
+                let key = self.create_key(job, object);
+                let written = ask!(self, &mut job.account, |at| up.create(at, &key, &outgoing, false))?;
+                mapping.remote = Some(written.id);
+                mapping.base_item = Some(written.item);
+                mapping.state = MappingState::Parked(ParkReason::Undone);
+            }
+            _ => return Ok(true),
+        }
+        let mut tx = self.held(job).await?;
+        tx.put_mapping(&job.lease, &mapping).await?;
+        job.totals.pushed += 1;
+        let version = local.map(|l| l.head.version);
+        self.note(&mut tx, job, &mapping, Way::Push, "restored", version, version, Some("undone".to_owned())).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,292 @@
+//! A provider in memory that says in iCalendar what it holds: for tests of the engine alone.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use kalends::domain::object::CalendarObject;
+use kalends::domain::sync::{Provider, RemoteCalendarId, RemoteId, Snapshot};
+use kalends::domain::time::Instant;
+use kalends::upstream::{
+    Answer, At, Batch, Channel, Entry, Failure, Folded, Lens, Next, Outgoing, RemoteCalendar, Unfit, Upstream, Written,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// What is to go wrong with the next call of a kind.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is not carried out.
+    Before(Failure),
+    /// It is carried out, and its answer is lost.
+    After(Failure),
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    ics: String,
+    mark: String,
+    seq: u64,
+    gone: bool,
+}
+
+#[derive(Default)]
+struct World {
+    items: BTreeMap<String, Item>,
+    seq: u64,
+    epoch: u64,
+    faults: VecDeque<(&'static str, Fault)>,
+    calls: Vec<String>,
+    page: usize,
+}
+
+/// The provider. Calls are counted, faults are scripted by the kind of call.
+#[derive(Default)]
+pub struct Double(Mutex<World>);
+
+fn payload(id: &str, item: &Item) -> Snapshot {
+    Snapshot(json!({ "id": id, "ics": item.ics, "mark": item.mark, "etag": item.seq, "gone": item.gone }).to_string())
+}
+
+fn field(item: &Snapshot, name: &str) -> Value {
+    serde_json::from_str::<Value>(&item.0).ok().and_then(|v| v.get(name).cloned()).unwrap_or(Value::Null)
+}
+
+fn ics(item: &Snapshot) -> String {
+    field(item, "ics").as_str().unwrap_or_default().to_owned()
+}
+
+impl Double {
+    /// Somebody writes an event over there.
+    pub fn human(&self, id: &str, ics: &str) {
+        let mut world = self.0.lock().unwrap();
+        world.seq += 1;
+        let seq = world.seq;
+        let mark = world.items.get(id).map(|i| i.mark.clone()).unwrap_or_default();
+        world.items.insert(id.to_owned(), Item { ics: ics.to_owned(), mark, seq, gone: false });
+    }
+
+    /// Somebody edits an event over there.
+    pub fn edit(&self, id: &str, change: impl FnOnce(String) -> String) {
+        let ics = self.0.lock().unwrap().items[id].ics.clone();
+        self.human(id, &change(ics));
+    }
+
+    /// Somebody deletes an event over there.
+    pub fn remove(&self, id: &str) {
+        let mut world = self.0.lock().unwrap();
+        world.seq += 1;
+        let seq = world.seq;
+        let item = world.items.get_mut(id).expect("it is there");
+        (item.gone, item.seq) = (true, seq);
+    }
+
+    /// Every cursor so far is forgotten.
+    pub fn forget_cursors(&self) {
+        self.0.lock().unwrap().epoch += 1;
+    }
+
+    pub fn pages_of(&self, size: usize) {
+        self.0.lock().unwrap().page = size;
+    }
+
+    pub fn fault(&self, call: &'static str, fault: Fault) {
+        self.0.lock().unwrap().faults.push_back((call, fault));
+    }
+
+    /// The live events by id.
+    pub fn live(&self) -> BTreeMap<String, String> {
+        let world = self.0.lock().unwrap();
+        world.items.iter().filter(|(_, i)| !i.gone).map(|(id, i)| (id.clone(), i.ics.clone())).collect()
+    }
+
+    /// The calls so far, and forgets them.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().calls)
+    }
+
+    fn call<T>(&self, name: &'static str, act: impl FnOnce(&mut World) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut world = self.0.lock().unwrap();
+        world.calls.push(name.to_owned());
+        let at = world.faults.iter().position(|(call, _)| *call == name);
+        let fault = at.and_then(|at| world.faults.remove(at)).map(|(_, fault)| fault);
+        match fault {
+            Some(Fault::Before(failure)) => Err(failure),
+            Some(Fault::After(failure)) => act(&mut world).and(Err(failure)),
+            None => act(&mut world),
+        }
+    }
+}
+
+impl Upstream for Double {
+    fn provider(&self) -> Provider {
+        Provider::Google
+    }
+
+    fn writable(&self) -> bool {
+        true
+    }
+
+    fn calendars<'a>(&'a self, _: &'a SecretString, _: &'a str) -> Answer<'a, Vec<RemoteCalendar>> {
+        let all = vec![RemoteCalendar {
+            id: RemoteCalendarId("primary".to_owned()),
+            name: "Primary".to_owned(),
+            zone: Some("UTC".to_owned()),
+            writable: true,
+            primary: true,
+        }];
+        Box::pin(async move { self.call("calendars", |_| Ok(all)) })
+    }
+
+    fn changes<'a>(&'a self, _: At<'a>, cursor: Option<&'a str>, page: Option<&'a str>) -> Answer<'a, Batch> {
+        Box::pin(async move {
+            self.call("changes", |world| {
+                let since = match cursor {
+                    None => None,
+                    Some(text) => {
+                        let (epoch, seq) = text.split_once('.').expect("ours");
+                        if epoch != world.epoch.to_string() {
+                            return Err(Failure::CursorLost);
+                        }
+                        Some(seq.parse::<u64>().expect("ours"))
+                    }
+                };
+                let from: usize = page.map_or(0, |p| p.parse().expect("ours"));
+                let size = if world.page == 0 { usize::MAX } else { world.page };
+                let all: Vec<_> = world
+                    .items
+                    .iter()
+                    .filter(|(_, i)| since.map_or(!i.gone, |since| i.seq > since))
+                    .map(|(id, i)| Entry { item: RemoteId(id.clone()), payload: payload(id, i).0 })
+                    .collect();
+                let entries: Vec<_> = all.iter().skip(from).take(size).cloned().collect();
+                let next = if from + entries.len() < all.len() {
+                    Next::Page((from + entries.len()).to_string())
+                } else {
+                    Next::Complete(format!("{}.{}", world.epoch, world.seq))
+                };
+                Ok(Batch { entries, unreadable: Vec::new(), next, zone: None })
+            })
+        })
+    }
+
+    fn fetch<'a>(&'a self, _: At<'a>, id: &'a RemoteId) -> Answer<'a, Option<Snapshot>> {
+        Box::pin(async move {
+            self.call("fetch", |world| Ok(world.items.get(&id.0).filter(|i| !i.gone).map(|i| payload(&id.0, i))))
+        })
+    }
+
+    fn id_for(&self, key: &str) -> Option<RemoteId> {
+        Some(RemoteId(format!("k{}", &key[..12])))
+    }
+
+    fn find<'a>(&'a self, _: At<'a>, key: &'a str) -> Answer<'a, Option<(RemoteId, Snapshot)>> {
+        Box::pin(async move {
+            let id = self.id_for(key).expect("ours");
+            self.call("find", |world| {
+                Ok(world.items.get(&id.0).filter(|i| !i.gone).map(|i| (id.clone(), payload(&id.0, i))))
+            })
+        })
+    }
+
+    fn create<'a>(&'a self, _: At<'a>, key: &'a str, item: &'a Outgoing, _: bool) -> Answer<'a, Written> {
+        Box::pin(async move {
+            let id = self.id_for(key).expect("ours");
+            self.call("create", |world| {
+                if world.items.get(&id.0).is_some_and(|i| !i.gone) {
+                    return Err(Failure::Exists);
+                }
+                world.seq += 1;
+                let (ics, mark) = item.payload.split_once('\0').expect("ours");
+                let new = Item { ics: ics.to_owned(), mark: mark.to_owned(), seq: world.seq, gone: false };
+                world.items.insert(id.0.clone(), new.clone());
+                Ok(Written { id: id.clone(), item: payload(&id.0, &new), left: None })
+            })
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        _: At<'a>,
+        id: &'a RemoteId,
+        held: &'a Snapshot,
+        item: &'a Outgoing,
+        _: bool,
+    ) -> Answer<'a, Written> {
+        Box::pin(async move {
+            self.call("update", |world| {
+                world.seq += 1;
+                let seq = world.seq;
+                let there = world.items.get_mut(&id.0).filter(|i| !i.gone).ok_or(Failure::Gone)?;
+                if field(held, "etag").as_u64() != Some(there.seq) {
+                    return Err(Failure::Changed);
+                }
+                let (ics, mark) = item.payload.split_once('\0').expect("ours");
+                *there = Item { ics: ics.to_owned(), mark: mark.to_owned(), seq, gone: false };
+                Ok(Written { id: id.clone(), item: payload(&id.0, there), left: None })
+            })
+        })
+    }
+
+    fn delete<'a>(&'a self, _: At<'a>, id: &'a RemoteId, held: Option<&'a Snapshot>, _: bool) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.call("delete", |world| {
+                world.seq += 1;
+                let seq = world.seq;
+                let Some(there) = world.items.get_mut(&id.0).filter(|i| !i.gone) else { return Ok(()) };
+                if held.is_some_and(|held| field(held, "etag").as_u64() != Some(there.seq)) {
+                    return Err(Failure::Changed);
+                }
+                (there.gone, there.seq) = (true, seq);
+                Ok(())
+            })
+        })
+    }
+
+    fn watch<'a>(&'a self, _: At<'a>, id: &'a str, _: &'a str, _: &'a str) -> Answer<'a, Channel> {
+        let channel = Channel { id: id.to_owned(), resource: "r".to_owned(), expires: Instant::FAR_FUTURE };
+        Box::pin(async move { self.call("watch", |_| Ok(channel)) })
+    }
+
+    fn unwatch<'a>(&'a self, _: At<'a>, _: &'a Channel) -> Answer<'a, ()> {
+        Box::pin(async move { self.call("unwatch", |_| Ok(())) })
+    }
+
+    fn fold(&self, _: Option<&Snapshot>, entries: &[Entry]) -> Folded {
+        let last = Snapshot(entries.last().map(|e| e.payload.clone()).unwrap_or_default());
+        if field(&last, "gone") == Value::Bool(true) { Folded::Gone } else { Folded::Present(last) }
+    }
+
+    fn normal(&self, item: &Snapshot) -> String {
+        ics(item)
+    }
+
+    fn put(&self, item: &Snapshot, _: Option<&CalendarObject>, _: Lens<'_>) -> Result<CalendarObject, Unfit> {
+        CalendarObject::parse(Bytes::from(ics(item))).map_err(|e| Unfit(e.to_string()))
+    }
+
+    fn get(&self, object: &CalendarObject, _: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit> {
+        let text = String::from_utf8_lossy(object.bytes()).into_owned();
+        Ok(Outgoing { payload: format!("{text}\0{}", lens.mark), warnings: Vec::new() })
+    }
+
+    fn says(&self, held: &Snapshot, item: &Outgoing) -> bool {
+        item.payload.split_once('\0').is_some_and(|(text, _)| text == ics(held))
+    }
+
+    fn mark(&self, item: &Snapshot) -> Option<String> {
+        field(item, "mark").as_str().filter(|m| !m.is_empty()).map(str::to_owned)
+    }
+
+    fn uid(&self, item: &Snapshot) -> Option<String> {
+        CalendarObject::parse(Bytes::from(ics(item))).ok().map(|o| o.uid().to_owned())
+    }
+
+    fn changed_ms(&self, _: &Snapshot) -> Option<i64> {
+        None
+    }
+
+    fn may_write(&self, _: &Snapshot) -> bool {
+        true
+    }
+}

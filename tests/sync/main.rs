@@ -1,0 +1,10 @@
+//! The sync engine against a provider in memory: what goes where, and what happens when it goes wrong.
+
+#[expect(dead_code, reason = "the stores' suite uses the rest")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod double;
+mod failures;
+mod house;
+mod stories;
