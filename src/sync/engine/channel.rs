@@ -75,8 +75,7 @@ impl Engine {
         let mut tx = self.held(job).await?;
         tx.add_channel(&job.lease, &id, &made.resource, &hash, made.expires).await?;
         tx.commit().await?;
-        metrics::counter!("kalends_webhook_channels_total", "provider" => job.account.connection.provider.as_str())
-            .increment(1);
+        tracing::info!(link_id = job.link.id.as_str(), "a webhook channel was made");
         Ok(())
     }
 }

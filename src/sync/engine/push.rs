@@ -5,9 +5,7 @@ use super::account::ask;
 use super::send::{REWRITES_PER_DAY_MAX, Send, Why, send};
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::appointment::Facts;
-use crate::domain::sync::{
-    AttemptKind, ErrorClass, LinkStatus, MappingState, ParkReason, RemoteId, Snapshot, Way,
-};
+use crate::domain::sync::{AttemptKind, ErrorClass, LinkStatus, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::store::{Mapping, Outgoing as Waiting, WriteTx};
 use crate::sync::decide::{Heard, Local, heard};

@@ -146,7 +146,9 @@ impl Engine {
                 };
                 let facts = crate::domain::appointment::Facts::default();
                 let known = project::Known { id: object, facts: &facts, client_contact: None };
-                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else { return Ok(true) };
+                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else {
+                    return Ok(true);
+                };
                 let lens = self.ground(job, &marked, None).lens;
                 let outgoing = up.get(&shown, Some(&held), lens).map_err(|u| crate::upstream::Failure::Refused(u.0))?;
                 let written = ask!(self, &mut job.account, |at| up.update(at, &id, &held, &outgoing, false))?;
@@ -158,7 +160,9 @@ impl Engine {
             ("deleted" | "withdrawn", Some(before)) => {
                 let facts = crate::domain::appointment::Facts::default();
                 let known = project::Known { id: object, facts: &facts, client_contact: None };
-                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else { return Ok(true) };
+                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else {
+                    return Ok(true);
+                };
                 let lens = self.ground(job, &marked, None).lens;
                 let outgoing = up.get(&shown, None, lens).map_err(|u| crate::upstream::Failure::Refused(u.0))?;
                 let key = self.create_key(job, object);
