@@ -78,6 +78,19 @@ impl Google {
         &self.seen
     }
 
+    /// The requests of the API as JSON lines of `method`, `path` and `body`: what `conformance/google_schema.py` validates.
+    pub fn requests_as_lines(&self) -> String {
+        let mut lines = String::new();
+        for seen in self.seen.iter().filter(|seen| seen.call.needs_token()) {
+            let path = seen.request.uri().path_and_query().map_or("", |path| path.as_str());
+            let body = String::from_utf8_lossy(seen.request.body());
+            let line = serde_json::json!({ "method": seen.request.method().as_str(), "path": path, "body": body });
+            lines.push_str(&line.to_string());
+            lines.push('\n');
+        }
+        lines
+    }
+
     /// Forgets the requests seen; the counts stay.
     pub fn forget_seen(&mut self) {
         self.seen.clear();

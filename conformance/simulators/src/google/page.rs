@@ -26,7 +26,8 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.35rem .
 th{color:#5f6368;font-weight:500}.dim{color:#5f6368}.gone{text-decoration:line-through;color:#5f6368}
 form.box{border:1px solid #dadce0;border-radius:8px;padding:1rem;display:grid;gap:.7rem;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr))}
 form.box label{display:grid;gap:.2rem;font-size:.85rem;color:#5f6368}form.box .wide{grid-column:1/-1}
-input,select,textarea,button{font:inherit;padding:.35rem .5rem}input[type=checkbox]{justify-self:start}
+input,select,textarea,button{font:inherit;padding:.35rem .5rem;box-sizing:border-box;max-width:100%}
+form.box label>*{width:100%;min-width:0}form.box input[type=checkbox]{width:auto;justify-self:start}
 button{border:1px solid #dadce0;border-radius:6px;background:#f6f8fc;cursor:pointer}button.main{background:#0b57d0;color:#fff;border-color:#0b57d0}
 .note{background:#fde7e9;border-radius:6px;padding:.6rem .9rem}
 @media(prefers-color-scheme:dark){body{background:#161618;color:#e8e8ea}a{color:#8ab4f8}td,th,form.box,button{border-color:#3c4043}
@@ -85,7 +86,17 @@ impl Google {
                 }
                 human.split(id, &patch).map(|_| ())
             }
-            _ => human.edit(id, &page_form::event(form, &zone)?).map(|_| ()),
+            _ => {
+                let mut patch = page_form::event(form, &zone)?;
+                let lines = human.show(id)?.get("recurrence").cloned().unwrap_or_default();
+                if let Some(fields) = patch.as_object_mut()
+                    && fields.get("recurrence").and_then(|given| given.get(0)) == lines.get(0)
+                {
+                    // The same rule: the lines beside it, which the form does not show, stay.
+                    fields.remove("recurrence");
+                }
+                human.edit(id, &patch).map(|_| ())
+            }
         }
     }
 
@@ -193,15 +204,9 @@ impl Google {
         );
         body.push_str(&form.replace("</form>", &format!("{buttons}</form>")));
         if event.get("recurrence").is_some() && !gone {
-            body.push_str("<h2>First occurrences</h2><ul>");
-            for occurrence in self.first_occurrences(calendar, id, OCCURRENCES_SHOWN) {
-                body.push_str(&format!(
-                    "<li><a href=\"{}\">{}</a>",
-                    link(calendar, Some(&occurrence)),
-                    escape(&occurrence)
-                ));
-            }
-            body.push_str("</ul>");
+            let ids = self.first_occurrences(calendar, id, OCCURRENCES_SHOWN);
+            let found: Vec<Value> = ids.iter().filter_map(|id| self.event(calendar, id)).collect();
+            body.push_str(&format!("<h2>First occurrences</h2>{}", table(calendar, found.iter(), &zone)));
         }
         let raw = serde_json::to_string_pretty(event).unwrap_or_default();
         body.push_str(&format!("<details><summary>As the API has it</summary><pre>{}</pre></details>", escape(&raw)));

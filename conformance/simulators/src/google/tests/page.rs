@@ -61,6 +61,26 @@ fn one_occurrence_or_all_that_follow() {
 }
 
 #[test]
+fn saving_keeps_what_the_form_does_not_show() {
+    let mut bench = Bench::new();
+    let mut body = weekly("Group");
+    body["recurrence"] = serde_json::json!(["RRULE:FREQ=WEEKLY", "EXDATE;TZID=America/Los_Angeles:20260317T090000"]);
+    let id = bench.insert(body).text("id");
+    let mut form =
+        "title=Other&day=2026-03-10&from=09:00&to=10:00&zone=America/Los_Angeles&rule=&repeat=RRULE:FREQ%3DWEEKLY"
+            .to_owned();
+    assert_eq!(post(&mut bench, &format!("{PAGE}/e/{id}"), &form), 302);
+    assert_eq!(bench.google.event(CALENDAR, &id).unwrap()["recurrence"].as_array().unwrap().len(), 2);
+    form.push_str("%3BCOUNT%3D3");
+    assert_eq!(post(&mut bench, &format!("{PAGE}/e/{id}"), &form), 302);
+    assert_eq!(
+        bench.google.event(CALENDAR, &id).unwrap()["recurrence"],
+        serde_json::json!(["RRULE:FREQ=WEEKLY;COUNT=3"])
+    );
+    assert!(bench.google.requests_as_lines().starts_with("{\"method\":\"POST\",\"path\":\"/calendar/v3/"));
+}
+
+#[test]
 fn a_form_of_another_site_does_nothing() {
     let mut bench = Bench::new();
     let request = Request::post(PAGE).header("origin", "https://evil.example").header("host", "127.0.0.1:1");
