@@ -1,14 +1,20 @@
 """Google's own Python client drives the simulated Google over HTTP, and every answer is held against Google's description.
 
-What our connector is tested on must be what Google's client takes for Google: forms by the description, rules by use.
+What our connector is tested on must be what Google's client takes for Google: forms by the description, rules by use. What the
+connector sends is held against the same description.
 """
 
 import http.client
+import json
+import os
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import googleapiclient.http
 from google.auth.exceptions import RefreshError
-from google_ground import ACCOUNT, SCOPES, Receiver, Simulator, Watched, service, sign_in
+from google_ground import ACCOUNT, ROOT, SCOPES, Receiver, Simulator, Watched, service, sign_in
 from google_schema import Schemas
 from googleapiclient.errors import HttpError
 from tally import Tally
@@ -294,6 +300,23 @@ def schemas_bite(tally: Tally, schemas: Schemas) -> None:
     tally.equal("null in a patch clears", schemas.request("PATCH", path + "/x", {"location": None, "start": {"date": None}}), [])
 
 
+def connector_requests(tally: Tally, schemas: Schemas) -> None:
+    """What our own connector sends, written down by its test against the same provider."""
+    with tempfile.TemporaryDirectory(prefix="kalends-google-") as folder:
+        lines = Path(folder) / "requests.jsonl"
+        command = ["cargo", "test", "--quiet", "--locked", "--test", "google"]
+        done = subprocess.run(command, cwd=ROOT, env=dict(os.environ, KALENDS_GOOGLE_REQUESTS=str(lines)), stdin=subprocess.DEVNULL)
+        if not tally.check("the connector's own test passes", done.returncode == 0 and lines.exists(), f"exit {done.returncode}"):
+            return
+        sent = [json.loads(line) for line in lines.read_text().splitlines()]
+    tally.check("it sent something of each kind", {request["method"] for request in sent} == {"GET", "POST", "PUT", "PATCH", "DELETE"}, len(sent))
+    for request in sent:
+        body = json.loads(request["body"]) if request["body"] else None
+        wrong = schemas.request(request["method"], request["path"], body)
+        tally.check(f"our {request['method']} {request['path']} is in Google's own form", not wrong, wrong)
+    tally.note(f"{len(sent)} requests of the connector validated")
+
+
 def main() -> None:
     tally = Tally("google_client")
     start = time.monotonic()
@@ -302,6 +325,7 @@ def main() -> None:
         schemas_bite(tally, suite.schemas)
         for part in (suite.lists, suite.writes, suite.syncing, suite.series, suite.foreign, suite.channels, suite.batches, suite.rights, suite.limits):
             part()
+        connector_requests(tally, suite.schemas)
         tally.check("enough answers were validated", suite.http.validated >= VALIDATED_MIN, suite.http.validated)
         tally.note(f"{suite.http.validated} answers validated, {sum(simulator.control('counts').values())} requests, {time.monotonic() - start:.1f} s")
     tally.finish()
