@@ -15,7 +15,7 @@ pub(super) const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2
     td,th{border-top:1px solid #d0d7de;padding:.25rem .5rem;text-align:left;vertical-align:top}\
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}details,td,th{border-color:#30363d}a{color:#79c0ff}}\n";
 
-const VERBS: [&str; 4] = ["get", "post", "patch", "delete"];
+const VERBS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// The page.
 pub(super) fn page(document: &OpenApi) -> String {

@@ -15,9 +15,10 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::calendars::CalendarView;
-use super::extract::{Holder, Nothing, Query};
+use super::extract::{Holder, Nothing, Query, Visitor};
 use super::me::{self, Me};
 use super::problem::Problem;
+use super::schedule_sync::{self, SyncExport};
 use super::times::stamp;
 use crate::auth::Gate;
 use crate::domain::access::Access;
@@ -37,6 +38,8 @@ pub struct Export {
     user: Me,
     /// The calendars with everything in them.
     calendars: Vec<ExportedCalendar>,
+    /// Connections, links, runs, conflicts, notices.
+    sync: SyncExport,
     /// Whether this is all of it: `false`, in the last place, if the server failed on the way.
     complete: bool,
 }
@@ -95,9 +98,9 @@ pub async fn export(State(gate): State<Gate>, Holder(visitor): Holder, _: Query<
     tx.audit(&user.firm, &audit).await?;
     tx.commit().await?;
 
-    let base_url = visitor.visit.base_url;
+    let base_url = visitor.visit.base_url.clone();
     let user = json!({ "exported_at": stamp(gate.store.now()), "user": Me::of(&user, &base_url) });
-    let telling = Telling { gate, base_url, calendars: calendars.into(), next: Next::Begin(user) };
+    let telling = Telling { gate, visitor, base_url, calendars: calendars.into(), next: Next::Begin(user) };
     let body = Body::from_stream(stream::unfold(telling, |mut telling| async move {
         let chunk = telling.chunk().await?;
         Some((Ok::<Bytes, Infallible>(Bytes::from(chunk)), telling))
@@ -112,6 +115,7 @@ pub async fn export(State(gate): State<Gate>, Holder(visitor): Holder, _: Query<
 /// An export that is being written, page by page; nothing is held while the client reads.
 struct Telling {
     gate: Gate,
+    visitor: Visitor,
     base_url: String,
     calendars: VecDeque<(Access, Calendar)>,
     next: Next,
@@ -140,7 +144,7 @@ impl Telling {
                     let begun = format!("{comma}{},\"objects\":[", open(&view));
                     (begun, Next::Objects(access, Seq(0), calendar.seq))
                 }
-                None => ("],\"complete\":true}".to_owned(), Next::Nothing),
+                None => (format!("],{}}}", self.sync().await), Next::Nothing),
             },
             Next::Objects(access, after, up_to) => match self.objects(&access, after, up_to).await {
                 Ok(objects) => {
@@ -163,6 +167,15 @@ impl Telling {
         };
         self.next = next;
         Some(chunk)
+    }
+
+    /// The syncing, and whether all of the export is there.
+    async fn sync(&self) -> String {
+        let told = schedule_sync::everything(&self.gate, &self.visitor).await;
+        match told.ok().and_then(|sync| serde_json::to_string(&sync).ok()) {
+            Some(sync) => format!("\"sync\":{sync},\"complete\":true"),
+            None => "\"sync\":null,\"complete\":false".to_owned(),
+        }
     }
 
     async fn objects(&self, access: &Access, after: Seq, up_to: Seq) -> Result<Vec<StoredObject>, StoreError> {

@@ -80,6 +80,26 @@ impl FromRequestParts<Gate> for Holder {
     }
 }
 
+/// As [`Holder`], for what concerns syncing: whoever signs in with their own credentials, and tokens with the scope `sync`.
+pub struct Syncer(pub Visitor);
+
+impl FromRequestParts<Gate> for Syncer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gate: &Gate) -> Result<Syncer, Problem> {
+        let visitor = Visitor::from_request_parts(parts, gate).await?;
+        if !visitor.caller.has_scope(Scope::Sync) {
+            return Err(Problem::new(Code::ScopeMissing, "this needs a token with the scope sync"));
+        }
+        match visitor.caller.credential {
+            Credential::AppPassword(_) => {
+                Err(Problem::new(Code::AccountOnly, "sign in with your own password or a token for this"))
+            }
+            _ => Ok(Syncer(visitor)),
+        }
+    }
+}
+
 /// Whether a browser says that another site sends this. SameSite=Lax keeps the cookie away from those already; this
 /// also holds for other subdomains of the same site.
 fn is_cross_site(headers: &HeaderMap, visit: &Visit) -> bool {
@@ -152,6 +172,10 @@ fn from_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
         let inner = error.into_inner();
         match inner.classify() {
             serde_json::error::Category::Data => said_by_serde(&path, &inner.to_string()),
+            // A word is wanted and something else is there: serde_json takes that for a fault of the text.
+            serde_json::error::Category::Syntax if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() => {
+                said_by_serde(&path, "a word is expected here")
+            }
             _ => Problem::new(Code::BadJson, format!("this is not JSON: {inner}")),
         }
     })?;

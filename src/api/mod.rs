@@ -13,7 +13,9 @@
 //! | `openapi`, `docs` | the document generated from the handlers, and a page to read it |
 //! | `appointments`, `availability`, `calendars`, `feeds` | what their names say |
 //! | `credentials`, `profile` | app passwords and API tokens; the profile that sets up an Apple device |
-//! | `me`, `export` | the caller's own account, and everything in it |
+//! | `schedule_sync` | connections, links, runs, conflicts; what needs a provider is ordered at the engine's desk |
+//! | `webhooks` | notifications of providers |
+//! | `me`, `export`, `erasure` | the caller's own account, everything in it, and the end of what was synced |
 //!
 //! Conventions: unknown fields and parameters are errors that name them; what belongs to another user or firm answers
 //! like what does not exist; a POST that creates may carry an `Idempotency-Key`; what can be changed has an `ETag` and
@@ -25,6 +27,7 @@ mod availability;
 mod calendars;
 mod credentials;
 mod docs;
+mod erasure;
 mod export;
 mod extract;
 mod feeds;
@@ -33,11 +36,13 @@ mod openapi;
 mod page;
 mod problem;
 mod profile;
+mod schedule_sync;
 mod times;
+mod webhooks;
 
-use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
+use axum::{Extension, Router};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -45,6 +50,7 @@ use utoipa_axum::routes;
 pub use problem::{Code, Problem};
 
 use crate::auth::Gate;
+use crate::sync::desk::Desk;
 
 /// Every operation, with its documentation. The order here is the order in the document.
 fn operations() -> OpenApiRouter<Gate> {
@@ -68,6 +74,28 @@ fn operations() -> OpenApiRouter<Gate> {
         .routes(routes!(credentials::revoke_token))
         .routes(routes!(me::read, me::change))
         .routes(routes!(export::export))
+        .routes(routes!(erasure::erase))
+        .routes(routes!(schedule_sync::providers))
+        .routes(routes!(schedule_sync::connect))
+        .routes(routes!(schedule_sync::callback))
+        .routes(routes!(schedule_sync::calendars))
+        .routes(routes!(schedule_sync::create))
+        .routes(routes!(schedule_sync::status))
+        .routes(routes!(schedule_sync::set))
+        .routes(routes!(schedule_sync::preview))
+        .routes(routes!(schedule_sync::sync_now))
+        .routes(routes!(schedule_sync::pause))
+        .routes(routes!(schedule_sync::resume))
+        .routes(routes!(schedule_sync::confirm))
+        .routes(routes!(schedule_sync::history))
+        .routes(routes!(schedule_sync::run))
+        .routes(routes!(schedule_sync::retry))
+        .routes(routes!(schedule_sync::undo))
+        .routes(routes!(schedule_sync::conflicts))
+        .routes(routes!(schedule_sync::resolve))
+        .routes(routes!(schedule_sync::disconnect))
+        .routes(routes!(schedule_sync::notices))
+        .routes(routes!(schedule_sync::seen))
 }
 
 /// The OpenAPI document.
@@ -85,7 +113,7 @@ fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer
 
 /// Everything under `/api` but the feeds, which are not JSON. The listener's layers put a [`crate::auth::Visit`] into
 /// every request before it comes here.
-pub fn router(gate: Gate) -> Router {
+pub fn router(gate: Gate, desk: Desk) -> Router {
     let (operations, _) = operations().split_for_parts();
     let document = document();
     let page = docs::page(&document);
@@ -97,10 +125,14 @@ pub fn router(gate: Gate) -> Router {
         .route("/api/openapi.json", text("application/json", json))
         .route("/api/docs", text("text/html; charset=utf-8", page))
         .route("/api/docs.css", text("text/css; charset=utf-8", docs::STYLE.to_owned()))
+        // Endless, so that nobody who asks every path of the document waits for its end.
+        .route("/api/schedule/sync/status/stream", get(schedule_sync::stream))
+        .route("/api/webhooks/google/calendar", post(webhooks::google))
         .route("/api/{*rest}", any(|| std::future::ready(Problem::not_found())))
         .method_not_allowed_fallback(|| {
             std::future::ready(Problem::new(Code::MethodNotAllowed, "the Allow header names the methods of this path"))
         })
+        .layer(Extension(desk))
         .layer(header_layer(header::CACHE_CONTROL, "no-store"))
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))

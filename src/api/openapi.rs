@@ -11,16 +11,20 @@ use utoipa::{OpenApi as _, ToSchema};
 use super::problem::{Code, ProblemBody};
 use crate::auth::SESSION_COOKIE;
 
-const ABOUT: &str = "Appointments, availability, calendars, feeds and the account of whoever is signed in.\n\n\
+const ABOUT: &str = "Appointments, availability, calendars, feeds, syncing and the account of whoever is signed in.\n\n\
     Times are RFC 3339. Errors are RFC 9457 problems with a stable `code`, and name the `field` at fault. What belongs \
     to somebody else answers like what does not exist. POSTs that create take an `Idempotency-Key`; what can be changed \
     has an `ETag` and honours `If-Match`.\n\n\
-    Sign in with an API token (`Authorization: Bearer …`, scope `appointments`), with the user's password or an app \
+    Sign in with an API token (`Authorization: Bearer …`, scope `appointments`, for syncing `sync`), with the user's password or an app \
     password by HTTP Basic, or with the browser session. App passwords reach appointments, availability and calendars \
     alone, and read-only ones change nothing.";
 
 /// Paths that an app password does not reach.
-const ACCOUNT: &[&str] = &["/api/feeds", "/api/app-passwords", "/api/tokens", "/api/me"];
+const ACCOUNT: &[&str] = &["/api/feeds", "/api/app-passwords", "/api/tokens", "/api/me", SYNC];
+/// Paths of syncing.
+const SYNC: &str = "/api/schedule/sync";
+/// Operations of syncing that ask nothing of the engine and of the state that things are in.
+const QUIET: &[&str] = &["syncStatus", "syncHistory", "syncRun", "syncConflicts", "syncNotices", "seeSyncNotice"];
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -31,6 +35,7 @@ const ACCOUNT: &[&str] = &["/api/feeds", "/api/app-passwords", "/api/tokens", "/
         (name = "calendars", description = "The caller's calendars"),
         (name = "feeds", description = "Secret addresses that calendar programs subscribe to"),
         (name = "credentials", description = "App passwords and API tokens"),
+        (name = "sync", description = "Accounts at providers, links between calendars, and what their runs did"),
         (name = "account", description = "The caller"),
     ),
 )]
@@ -57,6 +62,7 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
         for (method, operation) in [
             (HttpMethod::Get, &mut item.get),
             (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Put, &mut item.put),
             (HttpMethod::Patch, &mut item.patch),
             (HttpMethod::Delete, &mut item.delete),
         ] {
@@ -83,6 +89,8 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let takes_header = takes_key || takes_tag || takes("if-none-match");
     let makes = has_body && matches!(method, HttpMethod::Post);
     let is_of = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    let is_sync = path.starts_with(SYNC);
+    let is_order = is_sync && !operation.operation_id.as_deref().is_some_and(|id| QUIET.contains(&id));
     let needs_nothing = is_get && path == "/api/me";
     for code in Code::ALL {
         let applies = match code {
@@ -93,7 +101,16 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             Code::ScopeMissing => !needs_nothing,
             Code::ReadOnly | Code::CrossSite | Code::Full => !is_get,
             Code::AccountOnly => is_of(ACCOUNT) && !needs_nothing,
-            Code::NotFound => path.contains('{') || path == "/api/availability",
+            Code::NotFound => path.contains('{') || path == "/api/availability" || is_sync,
+            Code::BadConsent => path.ends_with("/callback"),
+            Code::NotConfigured
+            | Code::NeedsConsent
+            | Code::LinkExists
+            | Code::LinkCycle
+            | Code::AlreadyDecided
+            | Code::NotPossible
+            | Code::ProviderFailed
+            | Code::SyncUnavailable => is_order,
             Code::MethodNotAllowed => true,
             Code::UidConflict | Code::NotTaken => has_body && is_of(&["/api/appointments"]),
             Code::NameTaken => has_body && is_of(&["/api/calendars"]),

@@ -26,6 +26,8 @@ pub enum Code {
     MissingField,
     /// A header that cannot be read.
     BadHeader,
+    /// The consent is unknown, used, over, or somebody else's.
+    BadConsent,
     /// No credentials.
     NotSignedIn,
     /// Wrong, revoked or expired credentials.
@@ -50,6 +52,18 @@ pub enum Code {
     LimitReached,
     /// The calendar takes no appointments.
     NotTaken,
+    /// The provider is not set up, or not in this version.
+    NotConfigured,
+    /// The account must be connected again.
+    NeedsConsent,
+    /// The calendars are linked already.
+    LinkExists,
+    /// The link would close a circle.
+    LinkCycle,
+    /// The conflict was decided before.
+    AlreadyDecided,
+    /// It cannot be done in the state that it is in.
+    NotPossible,
     /// `If-Match` does not hold.
     PreconditionFailed,
     /// The body came too slowly.
@@ -64,20 +78,25 @@ pub enum Code {
     Throttled,
     /// A fault of the server.
     Internal,
+    /// The provider failed or cannot be reached.
+    ProviderFailed,
     /// The database is busy.
     Busy,
+    /// The sync engine does not run, or has too much to do.
+    SyncUnavailable,
     /// The disk is full.
     Full,
 }
 
 impl Code {
     /// Every code, in the order of statuses; the documentation lists them.
-    pub const ALL: [Code; 26] = [
+    pub const ALL: [Code; 35] = [
         Code::BadJson,
         Code::BadValue,
         Code::UnknownField,
         Code::MissingField,
         Code::BadHeader,
+        Code::BadConsent,
         Code::NotSignedIn,
         Code::WrongCredentials,
         Code::ScopeMissing,
@@ -91,13 +110,21 @@ impl Code {
         Code::NameTaken,
         Code::LimitReached,
         Code::NotTaken,
+        Code::NotConfigured,
+        Code::NeedsConsent,
+        Code::LinkExists,
+        Code::LinkCycle,
+        Code::AlreadyDecided,
+        Code::NotPossible,
         Code::PreconditionFailed,
         Code::TooLarge,
         Code::NotJson,
         Code::KeyReused,
         Code::Throttled,
         Code::Internal,
+        Code::ProviderFailed,
         Code::Busy,
+        Code::SyncUnavailable,
         Code::Full,
     ];
 
@@ -109,6 +136,7 @@ impl Code {
             Code::UnknownField => ("unknown_field", StatusCode::BAD_REQUEST, "There is no such field"),
             Code::MissingField => ("missing_field", StatusCode::BAD_REQUEST, "A field is missing"),
             Code::BadHeader => ("bad_header", StatusCode::BAD_REQUEST, "A header cannot be read"),
+            Code::BadConsent => ("bad_consent", StatusCode::BAD_REQUEST, "This consent cannot be finished"),
             Code::NotSignedIn => ("not_signed_in", StatusCode::UNAUTHORIZED, "Sign in first"),
             Code::WrongCredentials => ("wrong_credentials", StatusCode::UNAUTHORIZED, "These credentials do not work"),
             Code::ScopeMissing => ("scope_missing", StatusCode::FORBIDDEN, "The token's scopes do not reach this"),
@@ -124,6 +152,12 @@ impl Code {
             Code::NameTaken => ("name_taken", StatusCode::CONFLICT, "The name is taken"),
             Code::LimitReached => ("limit_reached", StatusCode::CONFLICT, "There are as many as there may be"),
             Code::NotTaken => ("not_taken", StatusCode::CONFLICT, "The calendar takes no appointments"),
+            Code::NotConfigured => ("not_configured", StatusCode::CONFLICT, "The provider is not set up here"),
+            Code::NeedsConsent => ("needs_consent", StatusCode::CONFLICT, "The account must be connected again"),
+            Code::LinkExists => ("link_exists", StatusCode::CONFLICT, "The calendars are linked already"),
+            Code::LinkCycle => ("link_cycle", StatusCode::CONFLICT, "Appointments would go round in circles"),
+            Code::AlreadyDecided => ("already_decided", StatusCode::CONFLICT, "The conflict was decided before"),
+            Code::NotPossible => ("not_possible", StatusCode::CONFLICT, "Not in the state that it is in"),
             Code::PreconditionFailed => {
                 ("precondition_failed", StatusCode::PRECONDITION_FAILED, "It is not in the state that was asked for")
             }
@@ -132,6 +166,10 @@ impl Code {
             Code::KeyReused => ("key_reused", StatusCode::UNPROCESSABLE_ENTITY, "The key belongs to another request"),
             Code::Throttled => ("throttled", StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts"),
             Code::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "The server failed"),
+            Code::ProviderFailed => ("provider_failed", StatusCode::BAD_GATEWAY, "The provider failed"),
+            Code::SyncUnavailable => {
+                ("sync_unavailable", StatusCode::SERVICE_UNAVAILABLE, "Syncing is not available just now")
+            }
             Code::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "The server is busy"),
             Code::Full => ("full", StatusCode::INSUFFICIENT_STORAGE, "There is no room left"),
         }

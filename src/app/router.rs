@@ -26,7 +26,7 @@ pub fn router(app: &App) -> Router {
     let faces = Router::new()
         .merge(ops)
         .merge(feed::router(app.gate.clone()))
-        .merge(api::router(app.gate.clone()))
+        .merge(api::router(app.gate.clone(), app.desk.clone()))
         .merge(web::router(app.gate.clone()))
         .fallback(nothing);
     let caldav = Arc::new(Dav::new(app.gate.clone()));

@@ -148,6 +148,12 @@ impl Gate {
         self.store.hash(purpose.as_str(), secret)
     }
 
+    /// Whether a secret is the one of which this keyed hash is kept; takes as long wherever they differ.
+    #[must_use]
+    pub fn is_secret(&self, purpose: Purpose, secret: &str, hash: &[u8]) -> bool {
+        crate::crypto::same(&self.hash(purpose, secret), hash)
+    }
+
     async fn password_caller(&self, name: &str, password: &str) -> Result<Option<Caller>, AuthError> {
         if looks_like_app_password(password) {
             let hash = self.hash(Purpose::AppPassword, password);

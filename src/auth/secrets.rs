@@ -11,6 +11,8 @@ pub enum Purpose {
     Session,
     /// An ICS feed.
     Feed,
+    /// A provider that notifies us.
+    Webhook,
 }
 
 impl Purpose {
@@ -22,6 +24,7 @@ impl Purpose {
             Purpose::Token => "api_token",
             Purpose::Session => "session",
             Purpose::Feed => "feed",
+            Purpose::Webhook => "webhook token",
         }
     }
 }

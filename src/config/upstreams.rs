@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::{ConfigError, Layer};
 
 /// Where a provider sends users back to, under the base URL.
-const GOOGLE_REDIRECT_PATH: &str = "/oauth/google/callback";
+const GOOGLE_REDIRECT_PATH: &str = "/api/sync/google/callback";
 
 /// The providers of calendars.
 #[derive(Clone, Debug, Default)]

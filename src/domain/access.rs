@@ -109,6 +109,19 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// What a consent that this caller begins is bound to: nobody with other credentials may finish it.
+    #[must_use]
+    pub fn binding(&self) -> String {
+        match &self.credential {
+            Credential::Session(id) => format!("session:{id}"),
+            Credential::Token(id, _) => format!("token:{id}"),
+            Credential::AppPassword(id) => format!("app_password:{id}"),
+            Credential::Feed(id) => format!("feed:{id}"),
+            Credential::Password => format!("password:{}", self.user),
+            Credential::Console => format!("console:{}", self.user),
+        }
+    }
+
     /// Whether the caller came with this scope. Everything but a token carries every scope of its user; a feed's
     /// secret carries none.
     #[must_use]

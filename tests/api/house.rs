@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use kalends::api;
 use kalends::auth::{Gate, Purpose, Visit};
 use kalends::domain::access::{Right, Role, Scope};
@@ -15,6 +16,7 @@ use kalends::domain::change::{Cause, Guard};
 use kalends::domain::ids::{ResourceName, Slug};
 use kalends::domain::object::CalendarObject;
 use kalends::store::User;
+use kalends::sync::desk::Desk;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -27,6 +29,7 @@ pub const BASE_URL: &str = "https://cal.example";
 pub struct House {
     pub bench: Bench,
     pub gate: Gate,
+    pub desk: Desk,
     /// Works for the firm.
     pub ada: Guest,
     /// A client of the same firm.
@@ -64,7 +67,8 @@ pub struct Answer {
 impl House {
     pub async fn on(bench: Bench) -> House {
         let gate = Gate::new(bench.store.clone(), bench.keys.clone());
-        let router = api::router(gate.clone());
+        let desk = Desk::default();
+        let router = api::router(gate.clone(), desk.clone());
         let mut guests = Vec::new();
         for (firm, name, role) in [
             ("acme", "ada", Role::Staff),
@@ -77,7 +81,7 @@ impl House {
             guests.push(Guest { user, token });
         }
         let [ada, bob, mia, eve]: [Guest; 4] = guests.try_into().ok().expect("four of them");
-        House { bench, gate, ada, bob, mia, eve, router }
+        House { bench, gate, desk, ada, bob, mia, eve, router }
     }
 
     /// A token of ada's with these scopes.
@@ -170,6 +174,20 @@ impl Ask<'_> {
     }
 
     pub async fn send(self) -> Answer {
+        let (parts, body) = self.begin().await;
+        let body = to_bytes(body, 64 * 1024 * 1024).await.expect("a body");
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends, and takes the first piece of the answer's body alone.
+    pub async fn first_chunk(self) -> Answer {
+        let (parts, mut body) = self.begin().await;
+        let frame = body.frame().await.expect("a frame").expect("a body");
+        let body = frame.into_data().expect("data");
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn begin(self) -> (axum::http::response::Parts, Body) {
         let mut request = Request::builder().method(self.method).uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -181,9 +199,7 @@ impl Ask<'_> {
             base_url: BASE_URL.to_owned(),
         });
         let response = self.house.router.clone().oneshot(request).await.expect("an answer");
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 64 * 1024 * 1024).await.expect("a body");
-        Answer { status: parts.status, headers: parts.headers, body }
+        response.into_parts()
     }
 }
 

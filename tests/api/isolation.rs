@@ -24,8 +24,11 @@ async fn things(house: &House) -> Things {
     );
     let deleted = made(house.make("/api/appointments", json!({ "title": "Gone", "start": "2026-12-01" })).await);
     house.ada("DELETE", &format!("/api/appointments/{deleted}")).send().await;
+    let synced = crate::sync::synced(house, &house.ada).await;
     Things {
         paths: vec![
+            ("/api/schedule/sync/history/", synced.run.as_str().to_owned()),
+            ("/api/schedule/sync/notices/", synced.notice.as_str().to_owned()),
             ("/api/appointments/", appointment),
             ("/api/appointments/", deleted),
             (
@@ -52,6 +55,10 @@ async fn state(house: &House) -> Vec<Value> {
         "/api/feeds",
         "/api/app-passwords",
         "/api/me",
+        "/api/schedule/sync/status",
+        "/api/schedule/sync/history",
+        "/api/schedule/sync/conflicts?status=all",
+        "/api/schedule/sync/notices?seen=true",
     ] {
         seen.push(house.ada("GET", path).send().await.json());
     }

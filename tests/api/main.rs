@@ -36,3 +36,4 @@ mod feeds;
 mod history;
 mod isolation;
 mod series;
+mod sync;

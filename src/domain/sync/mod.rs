@@ -8,12 +8,18 @@
 //! | --- | --- |
 //! | `words` | providers, statuses, kinds, error classes: closed sets with fixed names |
 //! | `policy` | what a link carries, how it decides, what it never shows |
+//! | `check` | what a policy may say |
+//! | `cycle` | links that would go round in circles |
 //! | `state` | where one mapping stands |
 
+mod check;
+mod cycle;
 mod policy;
 mod state;
 mod words;
 
+pub use check::{BadPolicy, MAPPED_FIELDS, POLICY_WORD_CHARS_MAX, TEMPLATE_CHARS_MAX, TEMPLATE_FIELDS};
+pub use cycle::{Remote, Way as LinkWay, closes_cycle};
 pub use policy::{
     ConflictPolicy, DeletePolicy, FieldMapping, Filters, LinkPolicy, POLICY_ITEMS_MAX, PrivatePolicy, Rule, RuleField,
     RuleOperator,

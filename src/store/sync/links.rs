@@ -170,6 +170,15 @@ impl ReadTx {
 }
 
 impl WriteTx {
+    /// Makes other writers of the firm's links wait until this transaction ends, so that what is read of all of them still
+    /// holds when one is written.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn hold_links(&mut self, firm: &FirmId) -> Result<(), StoreError> {
+        self.exec("update firms set name = name where firm_id = $1", args![firm]).await.map(|_| ())
+    }
+
     /// Adds a link, due at once for its first full run. `None` if this pair is linked already, or the user has
     /// [`LINKS_PER_USER_MAX`]. A detached link of the same pair comes back with its mappings.
     ///

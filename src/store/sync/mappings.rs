@@ -54,6 +54,18 @@ pub struct MappingCounts {
     pub parked: i64,
 }
 
+impl MappingCounts {
+    /// Counts `n` more in the state of that word.
+    pub(super) fn add(&mut self, word: &str, n: i64) {
+        match word {
+            "synced" | "pushing" | "unsure" => self.live += n,
+            "conflict" => self.conflicts += n,
+            "parked" => self.parked += n,
+            _ => {}
+        }
+    }
+}
+
 const COLUMNS: &str = "m.mapping_id, m.object_id, m.remote_id, m.state, m.origin, m.base_version, m.base_data, \
      m.base_item, m.seen_item, m.generation, m.rewrites, m.rewrites_since_ms, m.cool_until_ms, m.warnings";
 
@@ -198,13 +210,7 @@ impl ReadTx {
             .await?;
         let mut counts = MappingCounts::default();
         for row in &rows {
-            let n = row.int(1)?;
-            match row.text(0)?.as_str() {
-                "synced" | "pushing" | "unsure" => counts.live += n,
-                "conflict" => counts.conflicts += n,
-                "parked" => counts.parked += n,
-                _ => {}
-            }
+            counts.add(&row.text(0)?, row.int(1)?);
         }
         Ok(counts)
     }

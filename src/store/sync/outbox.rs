@@ -201,6 +201,23 @@ impl WriteTx {
         Ok(rows)
     }
 
+    /// Makes everything that waits for its next try due at once.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn retry_outbox(&mut self, firm: &FirmId, link: &LinkId) -> Result<u64, StoreError> {
+        let now = self.now();
+        let rows = self
+            .exec(
+                "update outbox set not_before_ms = $3, tries = 0 where firm_id = $1 and link_id = $2 \
+                 and not_before_ms > $3",
+                args![firm, link, now],
+            )
+            .await?;
+        self.wake();
+        Ok(rows)
+    }
+
     /// Takes a row off, unless its object was queued again since it was read.
     ///
     /// # Errors
