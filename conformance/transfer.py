@@ -14,7 +14,7 @@ from pathlib import Path
 from server import BINARY, Server
 from tally import Tally
 
-EVENTS = {"sqlite": 10_000, "postgres": 2_000}  # the code is the same; only the database is slower
+EVENTS = 10_000
 BAD_EVERY = 500  # every so many components one that cannot be stored
 MEMORY_MAX_KIB = 200 * 1024  # of the importing process: the file is 4 MB, so it must not be held many times over
 SECONDS_MAX = 120  # a debug build on a busy machine
@@ -63,7 +63,7 @@ def import_file(server: Server, target: str, path: Path, *more: str) -> tuple[su
 
 
 def scenario(tally: Tally, database: str, folder: Path) -> None:
-    count = EVENTS[database]
+    count = EVENTS
     data, bad = document(count)
     path = folder / "big.ics"
     path.write_bytes(data)
