@@ -19,5 +19,26 @@
 //! let Outcome::Answer(response) = google.handle(1_800_000_000_000, &request) else { panic!() };
 //! assert_eq!(response.status(), 200);
 //! ```
+//!
+//! Faults, people, and what is looked at afterwards:
+//!
+//! ```
+//! # use kalends_simulators::google::{Call, Fault, Google, Rule};
+//! # let mut google = Google::new(7);
+//! # let (now_ms, calendar) = (0, "work@group.calendar.google.com");
+//! google.faults().push(Rule::new(Fault::LoseResponse).at(Call::EventsInsert).after(1));
+//! google.faults().push(Rule::new(Fault::FullSyncRequired).on("pageToken=").always());
+//! google.faults().randomly(11, 50, vec![Fault::Backend { status: 503 }, Fault::SkipItem]); // 5 % of all requests
+//! google.faults().clear();
+//! let event = serde_json::json!({ "start": { "date": "2027-01-01" }, "end": { "date": "2027-01-02" } });
+//! let written = google.human(now_ms, calendar).create(&event);
+//! google.expire_sync_tokens(calendar);
+//! google.occurrences(calendar, 0, i64::MAX / 2); // what is there, expanded
+//! google.seen(); // every request, with headers and body
+//! google.mails(); // what would have been mailed
+//! google.deliveries(now_ms); // notifications to be POSTed
+//! ```
+//!
+//! Over HTTP: [`google::serve::Server::start`], or `cargo run -p kalends-simulators -- google`.
 
 pub mod google;

@@ -1,4 +1,24 @@
 //! `/_control/…`: what tests in other languages set up, break and look at, as JSON over the same port.
+//!
+//! | `POST` | body |
+//! | --- | --- |
+//! | `accounts` | `email`, `timeZone` |
+//! | `calendars` | `account`, `id`, `name`, `role`, `timeZone` |
+//! | `clients` | `id`, `secret`, `redirects` |
+//! | `grant` | `account`, `client`, `scopes`; answers with tokens |
+//! | `faults` | a [`Rule`] or a list of them; `DELETE` clears all, those by chance too |
+//! | `faults/random` | `seed`, `perMille`, `faults` |
+//! | `human` | `calendar`, `do`, `id` and what that needs: `event`, `patch`, `start`, `end`, `byMs`, `to`, `response`, `reminders` |
+//! | `settings` | any of [`Settings`] |
+//! | `clock` | `advanceMs` |
+//! | `role`, `unshare`, `revoke` | `account`, `calendar`, `role`; `account`, `calendar`; `account`, `client` |
+//! | `deleteCalendar`, `expireSyncTokens`, `watchable` | `calendar` |
+//! | `expireListTokens`, `expireAccess`, `autoApprove` | `account` |
+//! | `withholdScopes` | `scopes` |
+//! | `dropChannels`, `forgetRequests` | nothing |
+//!
+//! `GET`: `accounts`, `calendars`, `events?calendar=`, `occurrences?calendar=&from=&to=`, `faults`, `settings`, `channels`, `counts`,
+//! `requests`, `mails`.
 
 use bytes::Bytes;
 use http::Response;

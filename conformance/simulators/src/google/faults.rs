@@ -108,6 +108,11 @@ pub enum Fault {
     SkipItem,
     /// A delta begins with changes that were delivered before.
     RepeatChanges,
+    /// A delta does not know the latest changes yet; the next one has them.
+    StaleDelta {
+        /// How many.
+        changes: usize,
+    },
     /// A delta leaves out what was deleted, for good.
     OmitDeletes,
     /// A listing tells of an event as deleted that is not.
@@ -149,6 +154,7 @@ impl Fault {
             | Self::RepeatItem
             | Self::SkipItem
             | Self::RepeatChanges
+            | Self::StaleDelta { .. }
             | Self::OmitDeletes
             | Self::FalseRemoval
             | Self::NewEtags
@@ -217,6 +223,7 @@ impl Fault {
             Self::RepeatItem => bend.repeat = true,
             Self::SkipItem => bend.skip = true,
             Self::RepeatChanges => bend.again = true,
+            Self::StaleDelta { changes } => bend.stale = *changes,
             Self::OmitDeletes => bend.no_deletes = true,
             Self::Shuffle => bend.shuffle = true,
             _ => {}

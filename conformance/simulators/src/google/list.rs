@@ -45,6 +45,8 @@ pub(crate) struct Bend {
     pub(crate) skip: bool,
     /// A delta begins a few changes too early.
     pub(crate) again: bool,
+    /// A delta ends so many changes too early.
+    pub(crate) stale: usize,
     /// A delta leaves out what was deleted.
     pub(crate) no_deletes: bool,
     /// The entries come in another order.
@@ -166,7 +168,13 @@ impl World {
         bend: Bend,
     ) -> Result<Cursor, Refusal> {
         let Some(given) = ask.query.get("pageToken") else {
-            return Ok(Cursor { head: self.seq(), at: since.unwrap_or(0) });
+            let at = since.unwrap_or(0);
+            let late = calendar.changes.keys().rev().take(bend.stale).next_back().map(|seq| seq.saturating_sub(1));
+            let head = match (since, late) {
+                (Some(since), Some(late)) => late.max(since),
+                _ => self.seq(),
+            };
+            return Ok(Cursor { head, at });
         };
         let invalid = || Refusal::invalid_parameter("pageToken", "Invalid page token value.");
         let [head, at, epoch, made_ms, kind] =

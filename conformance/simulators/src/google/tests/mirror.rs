@@ -130,6 +130,7 @@ fn deltas_tell_everything() {
             Fault::SkipItem,
             Fault::RepeatItem,
             Fault::RepeatChanges,
+            Fault::StaleDelta { changes: 2 },
             Fault::ShortPage { entries: 1 },
             Fault::ShortPage { entries: 0 },
             Fault::NewEtags,

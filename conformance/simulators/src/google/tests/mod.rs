@@ -4,6 +4,7 @@ mod access;
 mod control;
 mod events;
 mod faults;
+mod hostile;
 mod lists;
 mod mirror;
 mod more;
