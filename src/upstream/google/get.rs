@@ -53,7 +53,7 @@ pub(super) fn get(object: &CalendarObject, held: Option<&Snapshot>, lens: Lens<'
 
     let mut event = fields(master, held.master.as_ref(), Some(recurs), lens, &mut sentences);
     event.insert("visibility".into(), visibility(&view, held.master.as_ref()));
-    event.insert("recurrence".into(), recurrence(&view, master, &held, times_stay));
+    event.insert("recurrence".into(), recurrence(&view, master, &held, times_stay.then_some(&held_series)));
     event.insert("extendedProperties".into(), json!({ "private": { OWN_UID: object.uid(), OWN_MARK: lens.mark } }));
     out.master = Some(event);
 
@@ -114,19 +114,21 @@ fn visibility(view: &View<'_>, held: Option<&Event>) -> Value {
     }
 }
 
-fn recurrence(view: &View<'_>, master: &Part<'_>, held: &Held, times_stay: bool) -> Value {
+fn recurrence(view: &View<'_>, master: &Part<'_>, held: &Held, before: Option<&Series>) -> Value {
     let start = &master.said.start;
     let known = held.master.as_ref().and_then(|event| event.get("recurrence"));
     // A slot that Google has an exception for is removed and restored by that exception.
-    let left_out: BTreeSet<String> =
-        if times_stay { held.exceptions.keys().cloned().collect() } else { BTreeSet::new() };
+    let left_out: BTreeSet<String> = before.map_or_else(BTreeSet::new, |before| {
+        let counts = |slot: &String, event: &Event| !is_cancelled(event) || before.removed.contains(slot);
+        held.exceptions.iter().filter(|(slot, event)| counts(slot, event)).map(|(slot, _)| slot.clone()).collect()
+    });
     let lines = if view.series.is_single() { json!([]) } else { view.series.to_json(start, &left_out) };
-    let Some(known) = known.filter(|_| times_stay) else { return lines };
+    let Some(known) = known.filter(|_| before.is_some()) else { return lines };
     let (mut theirs, ours) = (Series::of_lines(Some(known), start), Series::of_lines(Some(&lines), start));
     // A line of Google's own about a slot with an exception says nothing, but where the slot is to be restored.
     theirs.removed.retain(|slot| match held.exceptions.get(slot) {
-        Some(event) => is_cancelled(event) && !view.series.removed.contains(slot),
-        None => true,
+        Some(event) if left_out.contains(slot) => is_cancelled(event) && !view.series.removed.contains(slot),
+        Some(_) | None => true,
     });
     if theirs == ours { known.clone() } else { lines }
 }

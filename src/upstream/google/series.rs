@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use jiff::ToSpan;
+use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
 use super::held::{Held, is_cancelled};
 use super::time::{At, zone_of};
 use crate::domain::appointment::{Appointment, Status};
 use crate::domain::recurrence::lawful_rule;
-use crate::ics::rule::{Frequency, Rule, Until};
+use crate::ics::rule::{Budget, Frequency, Rule, Truncated, Until};
 use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Document, Period, Property, When};
 
@@ -42,11 +44,12 @@ impl Series {
             return Series::default();
         }
         let mut series = lines.read(&start);
-        let ends = Ends::of(&series.rules);
+        let slots = Slots::of(&series, &start);
+        let mut budget = Budget::default();
         let cancelled = held.exceptions.iter().filter(|(_, event)| is_cancelled(event)).map(|(slot, _)| slot);
-        // Google keeps cancelled slots beyond the end of a series that was shortened.
-        let of_kind = |slot: &&String| At::of_key(slot, "UTC").is_some_and(|slot| slot.is_day() == start.is_day());
-        series.removed.extend(cancelled.filter(of_kind).filter(|slot| !ends.before(slot)).cloned());
+        // Google keeps cancelled slots that a series has lost since, by a new end or a new start.
+        let lost: Vec<String> = cancelled.filter(|slot| slots.has(slot, &mut budget)).cloned().collect();
+        series.removed.extend(lost);
         for (slot, _) in held.exceptions.iter().filter(|(_, event)| !is_cancelled(event)) {
             series.removed.remove(slot);
         }
@@ -117,23 +120,60 @@ impl Series {
     }
 }
 
-/// The end of a series, where its rules have one.
-struct Ends(Option<String>);
+/// The slots that a series has, removed ones included.
+struct Slots {
+    rules: Vec<Option<Rule>>,
+    added: BTreeSet<String>,
+    start: At,
+    zone: Zone,
+}
 
-impl Ends {
-    fn of(rules: &BTreeSet<String>) -> Ends {
-        let ends = rules.iter().map(|rule| match Rule::parse(rule).ok()?.until? {
-            Until::Date(date) => Some(At::Day(date).key()),
-            Until::Local(local) | Until::Utc(local) => Some(When::Utc(local).to_value()),
-        });
-        Ends(ends.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()))
+impl Slots {
+    fn of(series: &Series, start: &At) -> Slots {
+        let for_start = |rule: Rule| if start.is_day() { rule.for_dates() } else { rule };
+        Slots {
+            rules: series.rules.iter().map(|rule| Rule::parse(rule).ok().map(for_start)).collect(),
+            added: series.added.clone(),
+            start: start.clone(),
+            zone: start.zone().map_or(Zone::Utc, zone_of),
+        }
     }
 
-    /// Whether the series ends before that slot.
-    fn before(&self, slot: &str) -> bool {
-        self.0.as_ref().is_some_and(|end| slot > end.as_str())
+    /// Whether it has that slot. A rule that cannot be read, or not within the budget, has every slot.
+    fn has(&self, key: &str, budget: &mut Budget) -> bool {
+        let Some(slot) = At::of_key(key, "UTC") else { return false };
+        let local = |at: &At| match at {
+            At::Day(date) => date.at(0, 0, 0, 0),
+            At::Time { at, .. } => self.zone.local(*at),
+        };
+        if slot.is_day() != self.start.is_day() {
+            return false;
+        }
+        if self.added.contains(key) || slot.same_moment(&self.start) {
+            return true;
+        }
+        // A wall clock that is skipped shows another time than the rule says: what counts is the instant.
+        let (from, to) = (local(&slot).saturating_sub(NEAR.hours()), local(&slot).saturating_add(NEAR.hours()));
+        let is_slot = |found: Result<DateTime, Truncated>| match (found, &slot) {
+            (Err(Truncated), _) => true,
+            (Ok(found), At::Day(date)) => found.date() == *date,
+            (Ok(found), At::Time { at, .. }) => self.zone.instant(found) == *at,
+        };
+        self.rules.iter().any(|rule| {
+            rule.as_ref().is_none_or(|rule| {
+                // The walk reads an end in UTC loosely.
+                let in_time = match (rule.until, &slot) {
+                    (Some(Until::Utc(until)), At::Time { at, .. }) => *at <= Zone::Utc.instant(until),
+                    _ => true,
+                };
+                in_time && rule.walk(local(&self.start), from..to, budget).any(is_slot)
+            })
+        })
     }
 }
+
+/// Hours around a wall clock in which a change of clocks may have moved it.
+const NEAR: i64 = 3;
 
 /// How the dates of one series are written, and what they mean.
 pub(super) struct Form<'a> {
@@ -188,7 +228,7 @@ impl Form<'_> {
     }
 }
 
-fn with_local(kind: &When, local: jiff::civil::DateTime) -> When {
+fn with_local(kind: &When, local: DateTime) -> When {
     match kind {
         When::Date(_) => When::Date(local.date()),
         When::Floating(_) => When::Floating(local),
