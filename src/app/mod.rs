@@ -1,11 +1,13 @@
 //! All wiring: what the configuration asks for is opened here and handed down. The only room that knows every other.
 //!
 //! `listener` accepts connections, `tls` keeps the certificate fresh, `visit` looks at a request before anybody
-//! else, `body` cuts requests that never end, `router` decides which face answers.
+//! else, `body` cuts requests that never end, `router` decides which face answers,
+//! `sync` sets the sync engine going.
 
 mod body;
 mod listener;
 mod router;
+pub mod sync;
 mod tls;
 mod visit;
 

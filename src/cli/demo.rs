@@ -1,5 +1,8 @@
 //! `kalends demo`: a firm with people and appointments of every kind, in a folder that is gone when it stops.
 
+#[cfg(feature = "demo")]
+mod google;
+
 use std::io::Write;
 
 use bytes::Bytes;
@@ -43,12 +46,16 @@ struct Person {
 
 pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Done {
     let folder = tempfile::tempdir()?;
+    #[cfg(feature = "demo")]
+    let google = google::DemoGoogle::start().await?;
     let layer = Layer {
         data_dir: Some(folder.path().to_owned()),
         database: Some(format!("sqlite:{}", folder.path().join("demo.db").display())),
         listen: args.listen,
         ..Layer::default()
     };
+    #[cfg(feature = "demo")]
+    let layer = google.configure(layer);
     let config = config(common, layer)?;
     telemetry::log_to_stderr(config.log_format, if config.log == LOG_DEFAULT { "warn" } else { &config.log });
     let app = App::open(config).await?;
@@ -64,6 +71,13 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
         fill(&app, &who.user).await?;
     }
     let [ada, ..] = &people;
+    #[cfg(feature = "demo")]
+    let google_url = {
+        google.connect(&app, &url, &ada.user).await?;
+        Some(google.url())
+    };
+    #[cfg(not(feature = "demo"))]
+    let google_url: Option<String> = None;
     let token = token(&app, &ada.user).await?;
     let feed = feed(&app, &ada.user).await?;
     let feed_url = format!("{url}/api/ics/{feed}.ics");
@@ -77,17 +91,21 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
         .iter()
         .map(|p| format!("  {:<8}{}  ({})\n", p.user.name.as_str(), p.password, p.user.role.as_str()))
         .collect();
+    let simulated = google_url
+        .as_ref()
+        .map(|page| format!("Google   {page}  (simulated, connected to ada's calendar both ways: edit events there)\n"))
+        .unwrap_or_default();
     output.say(
         format_args!(
             "Kalends demo; everything is gone when it stops (Ctrl-C).\n\nWeb      {url}/\nCalDAV   {caldav_url}\n\
-             Feed     {feed_url}\nAPI      {url}/api/docs  (token {token})\n\nUsers and passwords, for the web and CalDAV:\n\
+             Feed     {feed_url}\nAPI      {url}/api/docs  (token {token})\n{simulated}\nUsers and passwords, for the web and CalDAV:\n\
              {logins}"
         ),
         &json!({ "web_url": format!("{url}/"), "caldav_url": caldav_url, "feed_url": feed_url, "users": users,
-            "api_token": token, "google_url": null, "microsoft_url": null }),
+            "api_token": token, "google_url": google_url, "microsoft_url": null }),
     );
     std::io::stdout().flush()?;
-    let done = serve::run(server, &app).await;
+    let done = serve::run(server, &app, Some(url)).await;
     drop(folder);
     done
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Common, Done, Failure, Output, config};
-use crate::app::{App, Server, router};
+use crate::app::{App, Server, router, sync};
 use crate::config::Layer;
 use crate::telemetry;
 
@@ -26,7 +26,8 @@ pub(super) async fn serve(args: ServeArgs, common: &Common, _: &Output) -> Done 
     let app = App::open(config).await?;
     let server = Server::bind(&app).await?;
     announce(&server.url())?;
-    run(server, &app).await
+    let public_url = app.config.base_url.clone();
+    run(server, &app, public_url).await
 }
 
 /// The one line that scripts wait for. The socket is open by now, so whoever reads it is answered.
@@ -36,8 +37,10 @@ fn announce(url: &str) -> Done {
     Ok(out.flush()?)
 }
 
-/// Serves until SIGINT or SIGTERM, then closes the store.
-pub(super) async fn run(server: Server, app: &App) -> Done {
+/// Serves and syncs until SIGINT or SIGTERM, then closes the store. `public_url`: where providers can reach us.
+pub(super) async fn run(server: Server, app: &App, public_url: Option<String>) -> Done {
+    let engine = sync::engine(app, public_url)?;
+    let (stopped, stop_sync) = tokio::sync::oneshot::channel::<()>();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {
@@ -48,7 +51,15 @@ pub(super) async fn run(server: Server, app: &App) -> Done {
         tracing::info!("stopping");
     };
     tracing::info!(url = server.url(), database = app.store().engine(), "serving");
-    server.run(router(app), stop).await;
+    let syncing = sync::run(app, engine, async {
+        // Dropped or sent: either way it is over.
+        let _ = stop_sync.await;
+    });
+    let serving = async {
+        server.run(router(app), stop).await;
+        drop(stopped);
+    };
+    tokio::join!(serving, syncing);
     app.store().close().await;
     Ok::<(), Failure>(())
 }

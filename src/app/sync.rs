@@ -1,0 +1,49 @@
+//! The sync engine of this process: made of the configuration, given the desk's orders and a scheduler.
+
+use std::sync::Arc;
+
+use super::{App, AppError, SystemClock};
+use crate::config::{ConfigError, GoogleClient};
+use crate::domain::time::Clock;
+use crate::sync::engine::Engine;
+use crate::sync::scheduler;
+use crate::upstream::google::Setup;
+use crate::upstream::http::{Net, Transport};
+use crate::upstream::registry::{Settings, Upstreams};
+
+/// An engine on the app's store, asking the providers that are configured. `public_url`: where they can reach us.
+///
+/// # Errors
+/// The way out cannot be set up.
+pub fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
+    let net = Net::new(app.config.upstreams.allow_private).map_err(|e| AppError::Config(ConfigError(e)))?;
+    let transport: Arc<dyn Transport> = Arc::new(net);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = Settings { google: app.config.upstreams.google.as_ref().map(google) };
+    let upstreams = Upstreams::new(&settings, transport, &clock);
+    let node = hex::encode(app.store().chance().bytes::<8>());
+    Ok(Engine::new(app.store().clone(), app.gate.keys.clone(), Arc::new(upstreams), node, public_url))
+}
+
+fn google(client: &GoogleClient) -> Setup {
+    let mut setup = Setup::new(client.id.clone(), client.secret.clone(), client.redirect_uri.clone());
+    for (address, configured) in [
+        (&mut setup.api_url, &client.api_url),
+        (&mut setup.auth_url, &client.auth_url),
+        (&mut setup.token_url, &client.token_url),
+        (&mut setup.revoke_url, &client.revoke_url),
+    ] {
+        if let Some(configured) = configured {
+            address.clone_from(configured);
+        }
+    }
+    setup
+}
+
+/// Has the engine carry out the desk's orders and look for work, until `stop` resolves.
+pub async fn run(app: &App, engine: Engine, stop: impl Future<Output = ()>) {
+    if let Some(orders) = app.desk.open() {
+        tokio::spawn(engine.clone().serve(orders));
+    }
+    scheduler::run(engine, stop).await;
+}
