@@ -122,7 +122,8 @@ class Suite:
         new, gone = self.insert(hour("New")), items[-1]["id"]
         self.events.delete(calendarId="primary", eventId=gone).execute()
         delta, token, _ = self.pages(syncToken=token, maxResults=1)
-        self.tally.equal("a delta has what is new and what is gone", [(item["id"], item["status"]) for item in delta], [(new["id"], "confirmed"), (gone, "cancelled")])
+        said = [(item["id"], item["status"]) for item in delta]
+        self.tally.equal("a delta has what is new and what is gone", said, [(new["id"], "confirmed"), (gone, "cancelled")])
         self.tally.equal("a tombstone is an id", set(delta[1]), {"kind", "etag", "id", "status"})
         for name, value in [
             ("iCalUID", "x"), ("orderBy", "updated"), ("privateExtendedProperty", "a=b"), ("q", "x"), ("sharedExtendedProperty", "a=b"),
@@ -150,7 +151,8 @@ class Suite:
         ids = [item["id"] for item in instances["items"] + rest["items"]]
         # The clocks change on 14 March.
         self.tally.equal("instances are named by their start in UTC", ids[:2], [f"{master['id']}_20270309T170000Z", f"{master['id']}_20270316T160000Z"])
-        moved = self.events.patch(calendarId="primary", eventId=ids[2], body={"start": {"dateTime": "2027-03-24T09:00:00-07:00"}, "end": {"dateTime": "2027-03-24T10:00:00-07:00"}})
+        times = {"start": {"dateTime": "2027-03-24T09:00:00-07:00"}, "end": {"dateTime": "2027-03-24T10:00:00-07:00"}}
+        moved = self.events.patch(calendarId="primary", eventId=ids[2], body=times)
         self.tally.equal("an exception keeps its slot", moved.execute()["originalStartTime"]["dateTime"], "2027-03-23T17:00:00+01:00")
         self.events.delete(calendarId="primary", eventId=ids[3]).execute()
         listed = [item for item in self.pages()[0] if item.get("recurringEventId") == master["id"]]
@@ -162,8 +164,10 @@ class Suite:
         token = self.pages(showDeleted=True)[1]
         new = self.simulator.human("split", id=ids[1], patch={"summary": "Rest"})
         delta = self.pages(syncToken=token)[0]
-        self.tally.check("this-and-following arrives as a second series", new == f"{master['id']}_R20270316T090000" and new in [item["id"] for item in delta], delta)
-        self.refused("a series has a zone", self.events.insert(calendarId="primary", body={"start": {"dateTime": "2027-03-09T09:00:00Z"}, "end": {"dateTime": "2027-03-09T10:00:00Z"}, "recurrence": ["RRULE:FREQ=DAILY"]}), 400, "required")
+        self.tally.equal("this-and-following makes a second series", new, f"{master['id']}_R20270316T090000")
+        self.tally.check("which arrives", new in [item["id"] for item in delta], delta)
+        bare = {"start": {"dateTime": "2027-03-09T09:00:00Z"}, "end": {"dateTime": "2027-03-09T10:00:00Z"}, "recurrence": ["RRULE:FREQ=DAILY"]}
+        self.refused("a series has a zone", self.events.insert(calendarId="primary", body=bare), 400, "required")
 
     def foreign(self) -> None:
         body = hour("Theirs", iCalUID="meeting@elsewhere.example", organizer={"email": "eve@elsewhere.example"})
@@ -192,7 +196,8 @@ class Suite:
             channel = self.events.watch(calendarId="primary", body=body).execute()
             first = receiver.next()
             self.tally.equal("a sync message comes first", (first["X-Goog-Resource-State"], first["X-Goog-Message-Number"]), ("sync", "1"))
-            self.tally.equal("it names channel, token and resource", (first["X-Goog-Channel-ID"], first["X-Goog-Channel-Token"], first["X-Goog-Resource-ID"]), ("channel-1", "secret", channel["resourceId"]))
+            named = (first["X-Goog-Channel-ID"], first["X-Goog-Channel-Token"], first["X-Goog-Resource-ID"])
+            self.tally.equal("it names channel, token and resource", named, ("channel-1", "secret", channel["resourceId"]))
             self.refused("a channel's id is unique", self.events.watch(calendarId="primary", body=body), 400, "channelIdNotUnique")
             self.insert(hour("Watched"))
             self.tally.equal("a change is told", receiver.next()["X-Goog-Resource-State"], "exists")
@@ -201,13 +206,15 @@ class Suite:
             numbers = [int(receiver.next()["X-Goog-Message-Number"]) for _ in range(2)]
             self.tally.check("a person's change too, and twice on demand", numbers[0] == numbers[1] > 1, numbers)
             self.api.channels().stop(body={"id": "channel-1", "resourceId": channel["resourceId"]}).execute()
-            self.refused("a stopped channel is gone", self.api.channels().stop(body={"id": "channel-1", "resourceId": channel["resourceId"]}), 404, "notFound")
+            twice = self.api.channels().stop(body={"id": "channel-1", "resourceId": channel["resourceId"]})
+            self.refused("a stopped channel is gone", twice, 404, "notFound")
             plain = {"id": "channel-2", "type": "web_hook", "address": "http://hooks.example/"}
             self.refused("an address has TLS", self.events.watch(calendarId="primary", body=plain), 400, "webhookUrlNotHttps")
 
     def batches(self) -> None:
         got: dict[str, object] = {}
-        batch = googleapiclient.http.BatchHttpRequest(lambda name, answer, error: got.__setitem__(name, error or answer), f"{self.simulator.url}/batch/calendar/v3")
+        address = f"{self.simulator.url}/batch/calendar/v3"
+        batch = googleapiclient.http.BatchHttpRequest(lambda name, answer, error: got.__setitem__(name, error or answer), address)
         for name in ("a", "b"):
             batch.add(self.events.insert(calendarId="primary", body=hour(name)), request_id=name)
         batch.add(self.events.get(calendarId="primary", eventId="never0"), request_id="c")
@@ -216,7 +223,7 @@ class Suite:
         self.tally.equal("a part is answered", got["a"]["summary"], "a")
         self.tally.equal("and validates", self.schemas.response("POST", "/calendar/v3/calendars/primary/events", got["a"]), [])
         self.tally.equal("parts fail one by one", [got[name].error_details[0]["reason"] for name in ("b", "c")], ["conflict", "notFound"])
-        full = googleapiclient.http.BatchHttpRequest(batch_uri=f"{self.simulator.url}/batch/calendar/v3")
+        full = googleapiclient.http.BatchHttpRequest(batch_uri=address)
         for _ in range(51):
             full.add(self.events.get(calendarId="primary", eventId="never0"))
         try:
