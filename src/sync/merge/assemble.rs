@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::components::{AFTER, LOCAL, Over, View, Views};
+use super::components::{AFTER, LOCAL, Over, State, View, Views};
 use super::field::Part;
 use super::judge::{Action, Plan};
 use super::series::{Fate, Outcome, Presence, Verdict};
@@ -124,9 +124,9 @@ impl<'a> Draft<'_, 'a> {
         }
     }
 
-    fn over(&self, view: &View<'a>, state: super::components::State) -> Option<Over<'a>> {
+    fn over(&self, view: &View<'a>, state: State) -> Option<Over<'a>> {
         match state {
-            super::components::State::Own(at) => view.overrides.get(at).cloned(),
+            State::Own(at) => view.overrides.get(at).cloned(),
             _ => None,
         }
     }
@@ -160,6 +160,7 @@ impl<'a> Draft<'_, 'a> {
     /// A component with a plan carried out, and stamped.
     fn patched(&mut self, mut component: Component, source: &Component, plan: &Plan) -> Component {
         let sequence = [sequence(&component), sequence(source)];
+        let old = component.to_bytes();
         let old_time = time_lines(&component);
         for (key, action) in plan {
             match action {
@@ -177,6 +178,9 @@ impl<'a> Draft<'_, 'a> {
                 }
             }
             forget_repeats(&mut component, source, key.0);
+        }
+        if component.to_bytes() == old {
+            return component;
         }
         stamp(&mut component, self.now);
         let [ours, theirs] = sequence;
@@ -198,21 +202,20 @@ impl<'a> Draft<'_, 'a> {
             None => own.component.clone(),
         };
         let before = master.to_bytes();
-        let (local, after) = (self.local, self.after);
+        let local = self.local;
         let start = time::start_of(&master, &local.zones);
-        let was_excluded = time::excluded(own.component, &local.zones);
-        let there = after.master.as_ref().map(|m| time::excluded(m.component, &after.zones)).unwrap_or_default();
         for (slot, outcome) in self.views.slots.iter().zip(&verdict.outcomes) {
             let [_, local_id, _, after_id] = &slot.ids;
-            let [_, local_state, _, _] = slot.states;
+            let [_, local_state, _, after_state] = slot.states;
+            let [_, here, _, there] = slot.excluded;
             let id = if verdict.remote_time { after_id } else { local_id };
             let key = time::key(start.as_ref(), id, &local.zones);
-            let here = was_excluded.contains(&local.key(local_id));
             let shall = match outcome.shall {
+                // The lines stayed, and so did what they say of this instance.
                 Presence::AsItIs if !verdict.remote_time => continue,
-                // The lines came from there, and so did what they say of this instance.
-                Presence::AsItIs if here => Presence::Excluded,
-                Presence::AsItIs if local_state == super::components::State::Gone => continue,
+                // The lines came from there.
+                Presence::AsItIs if here && after_state != State::Gone => Presence::Excluded,
+                Presence::AsItIs if local_state == State::Gone => continue,
                 Presence::AsItIs => Presence::There,
                 Presence::There if here && local_state.is_own() => continue,
                 shall => shall,
@@ -220,7 +223,7 @@ impl<'a> Draft<'_, 'a> {
             let is_excluded = time::excluded(&master, &local.zones).contains(&key);
             match shall {
                 Presence::There if is_excluded => include(&mut master, key, start.as_ref(), &local.zones),
-                Presence::Excluded if !is_excluded && (here || there.contains(&after.key(after_id))) => {
+                Presence::Excluded if !is_excluded && (here || there) => {
                     let value = start.as_ref().map_or_else(|| id.clone(), |start| in_kind(id, start, &local.zones));
                     master.push(self.spelling.property("EXDATE", &value));
                 }

@@ -172,7 +172,7 @@ impl State {
     }
 }
 
-/// One instance that has an override in some of the objects.
+/// One instance that has an override in some of the objects, or is excluded in some and not in others.
 pub(super) struct Slot {
     /// For fields and their decisions.
     pub name: String,
@@ -180,6 +180,8 @@ pub(super) struct Slot {
     pub states: [State; 4],
     /// Its names there.
     pub ids: [When; 4],
+    /// Whether an EXDATE names it there.
+    pub excluded: [bool; 4],
 }
 
 /// Which of the four.
@@ -206,21 +208,31 @@ impl<'a> Views<'a> {
         let lens_space = Space::between(base, before);
         let remote_space = Space::between(before, after);
 
+        let in_base = |which: usize, id: &When, zones: &Zones<'_>| match which {
+            LOCAL => local_space.back(id, zones),
+            BEFORE => lens_space.back(id, zones),
+            AFTER => lens_space.back(&remote_space.back(id, zones), zones),
+            _ => id.clone(),
+        };
         let mut found: BTreeMap<Key, (When, [Option<usize>; 4])> = BTreeMap::new();
+        let mut excluded: BTreeMap<Key, (When, BTreeSet<usize>)> = BTreeMap::new();
         for (which, view) in all.iter().enumerate() {
             for (position, over) in view.overrides.iter().enumerate() {
                 let Some(id) = &over.id else { continue };
-                let id = match which {
-                    LOCAL => local_space.back(id, &view.zones),
-                    BEFORE => lens_space.back(id, &view.zones),
-                    AFTER => lens_space.back(&remote_space.back(id, &view.zones), &view.zones),
-                    _ => id.clone(),
-                };
+                let id = in_base(which, id, &view.zones);
                 let (_, owns) = found.entry(base.key(&id)).or_insert((id, [None; 4]));
                 if let Some(own) = owns.get_mut(which) {
                     own.get_or_insert(position);
                 }
             }
+            for date in view.master.iter().flat_map(|m| time::excluded_dates(m.component)) {
+                let id = in_base(which, &time::named(date, &view.zones), &view.zones);
+                excluded.entry(base.key(&id)).or_insert((id, BTreeSet::new())).1.insert(which);
+            }
+        }
+        // An instance that is excluded everywhere is nobody's question.
+        for (key, (id, _)) in excluded.iter().filter(|(_, (_, by))| by.len() < all.len()) {
+            found.entry(*key).or_insert((id.clone(), [None; 4]));
         }
         let mut slots = Vec::with_capacity(found.len());
         let mut apart: [BTreeSet<Key>; 4] = Default::default();
@@ -236,7 +248,9 @@ impl<'a> Views<'a> {
                 keys.insert(view.key(id));
             }
             let states = owns.map(|own| own.map_or(State::Gone, State::Own));
-            slots.push(Slot { name: instance_name(key, base.start.as_ref().unwrap_or(&id)), states, ids });
+            let by = excluded.get(&key).map(|(_, by)| by);
+            let excluded = [BASE, LOCAL, BEFORE, AFTER].map(|which| by.is_some_and(|by| by.contains(&which)));
+            slots.push(Slot { name: instance_name(key, base.start.as_ref().unwrap_or(&id)), states, ids, excluded });
         }
         for (which, (view, keys)) in all.iter().zip(&apart).enumerate() {
             let given = view.given(keys);

@@ -19,8 +19,9 @@
 //! | `assemble` | the merged object written |
 //!
 //! What it decides where the RFC leaves room: a new override starts from what its series says on its own side, so that an
-//! instance moved here and a series renamed there is a moved and renamed instance; whether an instance that has an
-//! override somewhere is excluded is decided with that override and not with the time of the series; SEQUENCE, DTSTAMP,
+//! instance moved here and a series renamed there is a moved and renamed instance; whether one
+//! instance is excluded is a question about that instance, so that one deleted here and another there are both deleted, and
+//! a series moved there takes along what was deleted here; SEQUENCE, DTSTAMP,
 //! CREATED and LAST-MODIFIED are nobody's change.
 
 mod assemble;
@@ -126,6 +127,7 @@ pub fn merge(sides: Sides<'_>, writable: &WriteBack, prefer: &Prefer, now: Insta
         Judge { writable, prefer, conflicts: Vec::new(), took_local: false, took_remote: false, refused: false };
     let verdict = series::decide(&views, &mut judge);
     let object = assemble::write(&views, verdict, now)?;
-    let Judge { conflicts, took_local, took_remote, refused, .. } = judge;
+    let Judge { conflicts, took_local, refused, .. } = judge;
+    let took_remote = judge.took_remote && object.bytes() != sides.local.bytes();
     Ok(Merged { object, took_local, took_remote, refused, conflicts })
 }

@@ -51,7 +51,7 @@ pub(super) struct Verdict {
 pub(super) fn decide(views: &Views<'_>, judge: &mut Judge<'_>) -> Verdict {
     let plain = [BASE, LOCAL, BEFORE, AFTER].map(|at| views.all.get(at).map(|v| v.plain()).unwrap_or_default());
     let (master, remote_time) = decide_master(views, judge);
-    let outcomes = views.slots.iter().map(|slot| decide_slot(views, slot, &plain, judge)).collect();
+    let outcomes = views.slots.iter().map(|slot| decide_slot(views, slot, &plain, remote_time, judge)).collect();
     Verdict { master, remote_time, outcomes }
 }
 
@@ -104,10 +104,22 @@ fn master_units(views: &Views<'_>, which: usize) -> Option<Units> {
     Some(units)
 }
 
-fn decide_slot(views: &Views<'_>, slot: &Slot, plain: &[Units; 4], judge: &mut Judge<'_>) -> Outcome {
+fn decide_slot(
+    views: &Views<'_>,
+    slot: &Slot,
+    plain: &[Units; 4],
+    remote_time: bool,
+    judge: &mut Judge<'_>,
+) -> Outcome {
     let [base, local, before, after] = slot.states;
     let keep = |shall| Outcome { fate: Fate::Stay(Plan::new()), shall };
     let here = if local == State::Gone { Presence::Excluded } else { Presence::There };
+    let [_, _, _, excluded_there] = slot.excluded;
+    if before != State::Gone && after == State::Gone && !excluded_there && !remote_time {
+        // The series ends before it over there; that is a matter of the time, which did not come in.
+        judge.took_local |= local != State::Gone;
+        return keep(Presence::AsItIs);
+    }
     let said = |which, state| views.said(which, state, plain);
     let four = Four {
         base: said(BASE, base),
@@ -118,7 +130,7 @@ fn decide_slot(views: &Views<'_>, slot: &Slot, plain: &[Units; 4], judge: &mut J
     let kind_changed =
         |from: State, to: State| from.is_own() != to.is_own() || (from == State::Gone) != (to == State::Gone);
     // An override that is new here takes what its series says newly there.
-    let follows = local.is_own() && !base.is_own() && (before, after) == (State::Plain, State::Plain);
+    let follows = local.is_own() && !base.is_own() && before == after && !after.is_own();
     let remote_changed = kind_changed(before, after) || ((after.is_own() || follows) && four.remote_changed());
     let local_changed = kind_changed(base, local) || (local.is_own() && four.local_changed());
     if !remote_changed {
@@ -133,15 +145,22 @@ fn decide_slot(views: &Views<'_>, slot: &Slot, plain: &[Units; 4], judge: &mut J
         (State::Own(_), State::Own(_)) if !unsure => {
             Outcome { fate: Fate::Stay(judge.plan(Some(&slot.name), four, false)), shall: Presence::There }
         }
-        (State::Own(_), State::Plain) if !base.is_own() && !unsure => {
+        (State::Own(_), State::Plain | State::Gone)
+            if (follows || (after, base.is_own()) == (State::Plain, false)) && !unsure =>
+        {
             Outcome { fate: Fate::Stay(judge.plan(Some(&slot.name), four, false)), shall: Presence::There }
         }
         (State::Plain | State::Gone, State::Own(_)) if !local_changed && !unsure => {
+            let refused = std::mem::take(&mut judge.refused);
             let plan = judge.plan(Some(&slot.name), four, false);
-            match plan.is_empty() {
-                true => keep(Presence::AsItIs),
-                false => Outcome { fate: Fate::Begin(plan), shall: Presence::There },
+            let hindered = judge.refused;
+            judge.refused |= refused;
+            if plan.is_empty() && hindered {
+                return keep(Presence::AsItIs);
             }
+            // One that says what its series says is an override all the same: it will not follow the series.
+            judge.took_remote = true;
+            Outcome { fate: Fate::Begin(plan), shall: Presence::There }
         }
         // What is left takes the instance, or its override, away on one side.
         _ => {

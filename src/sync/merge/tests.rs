@@ -7,7 +7,9 @@ use crate::domain::recurrence::{Window, expand};
 use crate::ics::CalAddress;
 use crate::ics::zone::Zone;
 
+mod model;
 mod people;
+mod random;
 mod series;
 mod single;
 

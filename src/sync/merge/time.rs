@@ -61,11 +61,15 @@ fn seconds(of: &When, local: DateTime, zones: &Zones<'_>) -> i64 {
     zones.of_value(of).instant(local).as_second()
 }
 
-/// The dates that EXDATE names, as instances.
+/// The dates that EXDATE names.
+pub(super) fn excluded_dates(component: &Component) -> Vec<When> {
+    component.properties_named("EXDATE").flat_map(|p| When::list_of(p).unwrap_or_default()).collect()
+}
+
+/// The same as instances.
 pub(super) fn excluded(component: &Component, zones: &Zones<'_>) -> BTreeSet<Key> {
     let start = start_of(component, zones);
-    let dates = component.properties_named("EXDATE").flat_map(|p| When::list_of(p).unwrap_or_default());
-    dates.map(|when| key(start.as_ref(), &when, zones)).collect()
+    excluded_dates(component).into_iter().map(|when| key(start.as_ref(), &when, zones)).collect()
 }
 
 /// The time of a master, or of a component by itself. Instances in `apart` are decided about on their own: whether they
