@@ -27,7 +27,7 @@ pub fn router(app: &App) -> Router {
         .merge(ops)
         .merge(feed::router(app.gate.clone()))
         .merge(api::router(app.gate.clone(), app.desk.clone()))
-        .merge(web::router(app.gate.clone()))
+        .merge(web::router(app.gate.clone(), app.desk.clone()))
         .fallback(nothing);
     let caldav = Arc::new(Dav::new(app.gate.clone()));
     // Around the other faces and not as a layer on their routes: these would add their `Allow` to CalDAV's answers.

@@ -1,16 +1,18 @@
-//! Pages for people: signing in, and where everything is. Server-rendered, no script, no request to anywhere else.
+//! Pages for people: signing in, where everything is, and connecting calendars. Server-rendered, no script, no request to anywhere else.
 //! It speaks to the store through the same methods as the API and knows nothing of CalDAV.
 
 mod pages;
+mod sync;
 
-use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tower_http::csrf::CsrfLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::auth::Gate;
+use crate::sync::desk::Desk;
 
 /// Only our own style sheet and images, no script, no frame, forms only to ourselves.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -19,7 +21,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 const STYLE: &str = include_str!("assets/style.css");
 
 /// The pages.
-pub fn router(gate: Gate) -> Router {
+pub fn router(gate: Gate, desk: Desk) -> Router {
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
     };
@@ -27,6 +29,12 @@ pub fn router(gate: Gate) -> Router {
         .route("/", get(pages::start))
         .route("/sign-in", post(pages::sign_in).get(pages::start))
         .route("/sign-out", post(pages::sign_out))
+        .route("/sync", get(sync::overview))
+        .route("/sync/paste", post(sync::pasted))
+        .route("/sync/connections/{id}", get(sync::choose).post(sync::chosen))
+        .route("/api/sync/google/connect", get(sync::connect))
+        .route("/api/sync/google/callback", get(sync::callback))
+        .layer(Extension(desk))
         .layer(CsrfLayer::new())
         .layer(header(header::CACHE_CONTROL, "no-store"))
         .route("/assets/style.css", get(style))

@@ -136,7 +136,7 @@ async fn end(gate: &Gate, caller: &Caller, id: &SessionId) -> Result<(), StoreEr
 }
 
 /// The caller by their session cookie alone: a page is not for bearers of tokens.
-async fn session(gate: &Gate, visit: &Visit, headers: &HeaderMap) -> Option<Caller> {
+pub(super) async fn session(gate: &Gate, visit: &Visit, headers: &HeaderMap) -> Option<Caller> {
     if headers.contains_key(header::AUTHORIZATION) {
         return None;
     }

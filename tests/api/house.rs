@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use kalends::api;
 use kalends::auth::{Gate, Purpose, Visit};
 use kalends::domain::access::{Right, Role, Scope};
 use kalends::domain::change::{Cause, Guard};
@@ -17,6 +16,7 @@ use kalends::domain::ids::{ResourceName, Slug};
 use kalends::domain::object::CalendarObject;
 use kalends::store::User;
 use kalends::sync::desk::Desk;
+use kalends::{api, web};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -68,7 +68,7 @@ impl House {
     pub async fn on(bench: Bench) -> House {
         let gate = Gate::new(bench.store.clone(), bench.keys.clone());
         let desk = Desk::default();
-        let router = api::router(gate.clone(), desk.clone());
+        let router = api::router(gate.clone(), desk.clone()).merge(web::router(gate.clone(), desk.clone()));
         let mut guests = Vec::new();
         for (firm, name, role) in [
             ("acme", "ada", Role::Staff),
@@ -82,6 +82,17 @@ impl House {
         }
         let [ada, bob, mia, eve]: [Guest; 4] = guests.try_into().ok().expect("four of them");
         House { bench, gate, desk, ada, bob, mia, eve, router }
+    }
+
+    /// A browser session of a guest, as its cookie.
+    pub async fn session(&self, guest: &Guest) -> String {
+        let secret = self.gate.store.chance().secret();
+        let mut tx = self.bench.store.write().await.expect("a transaction");
+        let expires = tx.now().plus_ms(3_600_000);
+        let hash = self.gate.hash(Purpose::Session, &secret);
+        tx.add_session(&guest.user.firm, &guest.user.id, &hash, expires).await.expect("begun");
+        tx.commit().await.expect("a commit");
+        format!("__Host-kalends={secret}")
     }
 
     /// A token of ada's with these scopes.

@@ -18,13 +18,9 @@ use crate::domain::access::Right;
 use crate::domain::ids::LinkId;
 use crate::domain::sync::{
     ConflictPolicy, ConnectionStatus, Direction, LinkStatus, LinkWay, Provider, Remote, RunKind, RunStatus,
-    closes_cycle,
 };
-use crate::store::{Connection, Link, LinkSettings, NewLink, WriteTx};
+use crate::store::{Connection, Link, LinkObstacle, LinkSettings, NewLink, WriteTx};
 use crate::sync::desk::{Asked, Bounds, Desk};
-
-/// Links and connections of a firm read at once.
-const PAGE: u32 = 500;
 
 /// The link that a request is about.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -418,31 +414,16 @@ fn way_of(link: &Link, connection: &Connection, direction: Direction) -> LinkWay
 
 /// Refuses a link over which events would come back by others of the firm, or whose two calendars are linked already.
 async fn check_cycle(tx: &mut WriteTx, visitor: &Visitor, new: &LinkWay, but: Option<&LinkId>) -> Result<(), Problem> {
-    let firm = &visitor.caller.firm;
-    tx.hold_links(firm).await?;
-    let (mut connections, mut after) = (std::collections::HashMap::new(), String::new());
-    loop {
-        let page = tx.firm_connections(firm, &after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        last.id.as_str().clone_into(&mut after);
-        connections.extend(page.into_iter().map(|k| (k.id.clone(), k)));
+    match tx.link_obstacle(&visitor.caller.firm, new, but).await? {
+        None => Ok(()),
+        Some(LinkObstacle::Exists) => {
+            Err(Problem::new(Code::LinkExists, "these two calendars are linked already").at("remoteCalendarId"))
+        }
+        Some(LinkObstacle::Cycle) => {
+            let why = "over other links, appointments would come back to where they came from";
+            Err(Problem::new(Code::LinkCycle, why).at("direction"))
+        }
     }
-    let (mut ways, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = tx.firm_links(firm, &after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        last.id.as_str().clone_into(&mut after);
-        let others = page.iter().filter(|l| l.status != LinkStatus::Detached && Some(&l.id) != but);
-        ways.extend(others.filter_map(|l| Some(way_of(l, connections.get(&l.connection)?, l.settings.direction))));
-    }
-    if ways.iter().any(|w| w.here == new.here && w.there == new.there) {
-        return Err(Problem::new(Code::LinkExists, "these two calendars are linked already").at("remoteCalendarId"));
-    }
-    if closes_cycle(&ways, new) {
-        let why = "over other links, appointments would come back to where they came from";
-        return Err(Problem::new(Code::LinkCycle, why).at("direction"));
-    }
-    Ok(())
 }
 
 /// What a policy says about other things of the caller's.

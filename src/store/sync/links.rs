@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{CalendarId, ConnectionId, FirmId, LinkId, UserId};
-use crate::domain::sync::{Direction, LinkPolicy, LinkStatus, RemoteCalendarId, RunKind, RunStatus};
+use crate::domain::sync::{
+    Direction, LinkPolicy, LinkStatus, LinkWay, Provider, Remote, RemoteCalendarId, RunKind, RunStatus, closes_cycle,
+};
 use crate::domain::time::Instant;
 use crate::store::sql::{Row, StoreError, args, json};
 use crate::store::tx::{ReadTx, WriteTx};
@@ -88,6 +90,18 @@ pub struct Link {
     pub created: Instant,
 }
 
+/// What keeps two calendars from being linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkObstacle {
+    /// They are linked already, perhaps over another connection.
+    Exists,
+    /// Over other links, what goes one way would come back.
+    Cycle,
+}
+
+/// Links of a firm read at once.
+const WAYS_PAGE: i64 = 1_000;
+
 const COLUMNS: &str = "l.firm_id, l.link_id, l.connection_id, l.user_id, l.calendar_id, l.remote_calendar, \
      l.remote_name, l.zone, l.direction, l.policy, l.status, l.status_note, l.interval_ms, l.cursor, l.generation, \
      l.progress, l.fence, l.lease_until_ms, l.due_ms, l.due_kind, l.confirmed, l.failures, l.last_run_ms, \
@@ -170,13 +184,42 @@ impl ReadTx {
 }
 
 impl WriteTx {
-    /// Makes other writers of the firm's links wait until this transaction ends, so that what is read of all of them still
-    /// holds when one is written.
+    /// What keeps two calendars from being linked so, among the links of the firm but `but`. Other writers of them wait
+    /// until this transaction ends, so that it still holds when the link is written.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn hold_links(&mut self, firm: &FirmId) -> Result<(), StoreError> {
-        self.exec("update firms set name = name where firm_id = $1", args![firm]).await.map(|_| ())
+    pub async fn link_obstacle(
+        &mut self,
+        firm: &FirmId,
+        new: &LinkWay,
+        but: Option<&LinkId>,
+    ) -> Result<Option<LinkObstacle>, StoreError> {
+        self.exec("update firms set name = name where firm_id = $1", args![firm]).await?;
+        let (mut ways, mut after) = (Vec::new(), String::new());
+        loop {
+            let rows = self
+                .all(
+                    "select l.link_id, l.calendar_id, k.provider, k.account, l.remote_calendar, l.direction from links l \
+                     join connections k on k.firm_id = l.firm_id and k.connection_id = l.connection_id \
+                     where l.firm_id = $1 and l.link_id > $2 and l.status <> 'detached' order by l.link_id limit $3",
+                    args![firm, &after, WAYS_PAGE],
+                )
+                .await?;
+            let Some(last) = rows.last() else { break };
+            after = last.text(0)?;
+            for row in &rows {
+                if but.is_some_and(|id| row.text(0).is_ok_and(|text| text == id.as_str())) {
+                    continue;
+                }
+                let there = Remote::new(row.word(2, Provider::parse)?, &row.text(3)?, &RemoteCalendarId(row.text(4)?));
+                ways.push(LinkWay { here: row.text(1)?, there, direction: row.word(5, Direction::parse)? });
+            }
+        }
+        if ways.iter().any(|w| w.here == new.here && w.there == new.there) {
+            return Ok(Some(LinkObstacle::Exists));
+        }
+        Ok(closes_cycle(&ways, new).then_some(LinkObstacle::Cycle))
     }
 
     /// Adds a link, due at once for its first full run. `None` if this pair is linked already, or the user has

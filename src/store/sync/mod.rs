@@ -23,7 +23,7 @@ pub use connections::{Connection, NewConnection, connection_place};
 pub use erase::Erased;
 pub use figures::LinkFigures;
 pub use leases::{Due, LEASE_MS, Lease};
-pub use links::{Link, LinkSettings, NewLink};
+pub use links::{Link, LinkObstacle, LinkSettings, NewLink};
 pub use mappings::{Mapping, MappingCounts, NewMapping};
 pub use notices::Notice;
 pub use oauth_states::{OauthState, verifier_place};

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod links;
+mod pages;
 mod records;
 mod webhooks;
 
