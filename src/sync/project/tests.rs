@@ -119,7 +119,7 @@ fn class_23_no_byte_of_a_masked_appointment_but_its_times_goes_out() {
 }
 
 #[test]
-fn what_is_masked_twice_is_masked_once() {
+fn class_06_what_is_masked_twice_is_masked_once() {
     for object in [
         tainted(),
         object(&[&format!("{TEN}\nCLASS:CONFIDENTIAL\nTRANSP:TRANSPARENT")]),

@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn merged_again_it_stays_as_it_is(given in sides(), prefer in prefer()) {
+    fn class_06_merged_again_it_stays_as_it_is(given in sides(), prefer in prefer()) {
         let (_, objects) = states(given);
         let once = take(&objects, &prefer);
         let again = merged(&objects[0], &once.object, &objects[2], &prefer);
