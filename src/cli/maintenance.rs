@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Done, Failure, Output};
 use crate::app::{App, configured_keys};
 use crate::config::{Config, KEY_FILE};
-use crate::store::{check_backup, secret_place};
+use crate::store::{check_backup, connection_place, secret_place};
 
 /// How often progress is told, in objects.
 const PROGRESS_EVERY: u64 = 5_000;
@@ -95,6 +95,20 @@ pub(super) async fn rotate_key(app: &App, output: &Output) -> Done {
             let plain = keys.open(secret_place(id), old)?;
             let new = keys.seal(secret_place(id), &plain, chance);
             resealed += u64::from(tx.reseal_feed_secret(id, old, &new).await?);
+        }
+        tx.commit().await?;
+    }
+    let mut after = String::new();
+    loop {
+        let mut tx = app.store().write().await?;
+        let page = tx.sealed_connection_secrets(&after, PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = last.as_str().to_owned();
+        for (id, old) in page.iter().filter(|(_, sealed)| !keys.is_newest(sealed)) {
+            let plain = keys.open(connection_place(id), old)?;
+            let new = keys.seal(connection_place(id), &plain, chance);
+            // One that was refreshed meanwhile is sealed with the newest key already, or found by the next rotation.
+            resealed += u64::from(tx.reseal_connection_secret(id, old, &new).await?);
         }
         tx.commit().await?;
     }

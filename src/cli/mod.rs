@@ -11,6 +11,7 @@ mod import;
 mod maintenance;
 mod output;
 mod serve;
+mod sync;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -78,6 +79,12 @@ enum Command {
     /// Add, list, rotate, revoke ICS feeds
     #[command(subcommand)]
     Feed(feeds::FeedCommand),
+    /// List, pause, resume, revoke accounts at providers
+    #[command(subcommand)]
+    Connection(sync::ConnectionCommand),
+    /// List, preview, run, pause, resume, confirm links between calendars
+    #[command(subcommand)]
+    Link(sync::LinkCommand),
     /// Write a consistent backup to a new file while the server runs
     Backup(maintenance::BackupArgs),
     /// Fill an empty store from a backup
@@ -133,6 +140,8 @@ async fn dispatch(command: Command, common: &Common, output: &Output) -> Done {
         Command::Import(args) => import::import(args, &open(common).await?, output).await,
         Command::Export(args) => export::export(args, &open(common).await?, output).await,
         Command::Feed(command) => feeds::feed(command, &open(common).await?, output).await,
+        Command::Connection(command) => sync::connection(command, &open(common).await?, output).await,
+        Command::Link(command) => sync::link(command, &open(common).await?, output).await,
         Command::Backup(args) => maintenance::backup(args, &open(common).await?, output).await,
         Command::Restore(args) => {
             maintenance::may_restore(&args, &config(common, Layer::default())?).await?;
