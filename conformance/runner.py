@@ -52,6 +52,7 @@ PARTS = [
     suite("vdirsyncer", script="vdirsyncer_run"),
     suite("feeds"),
     suite("api_schema"),
+    suite("google_sync"),
     suite("hostile"),
     suite("crash"),
     suite("browser"),

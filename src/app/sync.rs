@@ -9,6 +9,7 @@ use crate::sync::engine::Engine;
 use crate::sync::scheduler;
 use crate::upstream::google::Setup;
 use crate::upstream::http::{Net, Transport};
+use crate::upstream::oauth::NO_REDIRECT;
 use crate::upstream::registry::{Settings, Upstreams};
 
 /// An engine on the app's store, asking the providers that are configured. `public_url`: where they can reach us.
@@ -26,7 +27,8 @@ pub fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError>
 }
 
 fn google(client: &GoogleClient) -> Setup {
-    let mut setup = Setup::new(client.id.clone(), client.secret.clone(), client.redirect_uri.clone());
+    let redirect = client.redirect_uri.clone().unwrap_or_else(|| NO_REDIRECT.to_owned());
+    let mut setup = Setup::new(client.id.clone(), client.secret.clone(), redirect);
     for (address, configured) in [
         (&mut setup.api_url, &client.api_url),
         (&mut setup.auth_url, &client.auth_url),

@@ -188,7 +188,6 @@ mod tests {
             ("trusted_proxies = ['proxy']", "trusted_proxies"),
             ("database = 'mysql://x'", "database"),
             ("google_client_id = 'x'", "google_client_secret"),
-            ("google_client_id = 'x'\ngoogle_client_secret = 'y'", "google_redirect_uri"),
             ("google_api_url = 'nowhere'", "google_api_url"),
         ] {
             let error = config(toml).expect_err(toml);

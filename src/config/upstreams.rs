@@ -23,8 +23,8 @@ pub struct GoogleClient {
     pub id: String,
     /// The client secret.
     pub secret: SecretString,
-    /// Where users come back to.
-    pub redirect_uri: String,
+    /// Where users come back to, as registered there. `None`: wherever they reached us when they left.
+    pub redirect_uri: Option<String>,
     /// The API.
     pub api_url: Option<String>,
     /// Where users consent.
@@ -60,9 +60,7 @@ impl UpstreamsConfig {
                 Some(GoogleClient {
                     id: id.clone(),
                     secret: secret.clone().into(),
-                    redirect_uri: redirect_uri.ok_or_else(|| {
-                        ConfigError("google_redirect_uri is missing, and without base_url it cannot be known".into())
-                    })?,
+                    redirect_uri,
                     api_url: set.google_api_url.clone(),
                     auth_url: set.google_auth_url.clone(),
                     token_url: set.google_token_url.clone(),

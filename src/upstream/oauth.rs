@@ -22,6 +22,9 @@ use super::Failure;
 use super::http::{Effect, Limits, Transport, TransportError, retry_after};
 use crate::domain::time::Instant;
 
+/// Stands where no redirect is registered: each consent brings its own, and nothing else is ever sent there.
+pub const NO_REDIRECT: &str = "http://127.0.0.1/";
+
 /// A token response is some hundred bytes.
 const TOKEN_BYTES_MAX: usize = 1024 * 1024;
 /// How long an access token lasts where its provider does not say (RFC 6749 leaves it open): short, so that it is

@@ -176,8 +176,10 @@ impl WriteTx {
             "update links set lease_owner = null, lease_until_ms = null where firm_id = $1 and link_id = $2 and fence = $3",
             args![&lease.firm, &lease.link, lease.fence],
         )
-        .await
-        .map(|_| ())
+        .await?;
+        // What came while the lease was held waits for a look.
+        self.wake();
+        Ok(())
     }
 
     /// Sets where a link's listing stands. Held leases only.

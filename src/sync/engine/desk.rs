@@ -15,7 +15,7 @@ use crate::sync::desk::{
     Asked, Begun, Bounds, Connected, Decided, Decision, DeskError, Disconnected, Granted, Imported, NewConsent, Offer,
     Order, Orders, Side,
 };
-use crate::upstream::oauth::{Granted as Scopes, Verifier, Wanted};
+use crate::upstream::oauth::{Granted as Scopes, NO_REDIRECT, Verifier, Wanted};
 use crate::upstream::{Channel, Failure, RemoteCalendar};
 
 /// Mappings looked at together when a connection ends.
@@ -59,7 +59,7 @@ impl Engine {
         let offer = |provider: &Provider| Offer {
             provider: *provider,
             configured: self.registry().of(*provider).is_some(),
-            redirect_uri: self.registry().oauth(*provider).map(|o| o.redirect_uri.clone()).filter(|u| !u.is_empty()),
+            redirect_uri: self.registry().oauth(*provider).map(|o| o.redirect_uri.clone()).filter(|u| u != NO_REDIRECT),
         };
         Provider::ALL.iter().map(offer).collect()
     }
