@@ -197,7 +197,7 @@ class Schemas:
 def main() -> int:
     schemas, count, wrong = Schemas(), 0, 0
     for name in sys.argv[1:]:
-        for number, line in enumerate(Path(name).read_text().splitlines(), 1):
+        for number, line in enumerate(Path(name).read_text(encoding="utf-8").rstrip("\n").split("\n"), 1):
             sent = json.loads(line)
             body = sent.get("body")
             if isinstance(body, str):

@@ -54,9 +54,10 @@ impl Transport for Wire {
 fn record(request: &Request<Bytes>) {
     let Ok(name) = std::env::var("KALENDS_RECORD_REQUESTS") else { return };
     let Ok(body) = serde_json::from_slice::<Value>(request.body()) else { return };
-    let line = json!({ "method": request.method().as_str(), "path": request.uri().path(), "body": body });
+    let line = json!({ "method": request.method().as_str(), "path": request.uri().path_and_query().map(ToString::to_string), "body": body });
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(name).expect("the record");
-    writeln!(file, "{line}").expect("written");
+    // In one piece, as many tests write at once.
+    file.write_all(format!("{line}\n").as_bytes()).expect("written");
 }
 
 pub fn setup() -> Setup {

@@ -166,12 +166,13 @@ async fn an_exception_that_google_refuses_does_not_keep_the_others() {
             "BEGIN:VEVENT\nUID:s\nDTSTAMP:20260101T000000Z\nSUMMARY:{title}\nRECURRENCE-ID:202611{day}T090000Z\nDTSTART:202611{day}T090000Z\nDTEND:202611{day}T100000Z\nEND:VEVENT\n"
         )
     };
-    // 30 November is no instance of the series.
+    // 30 November is no instance of the series, and takes place all the same.
     let whole = object(format!("{lines}{}{}{}", part(17, "One"), part(30, "Nowhere"), part(18, "Two")).trim_end());
     let sent = outgoing(&bench, &whole, None);
+    bench.fault(Rule::new(Fault::Invalid).at(Call::EventsPatch).on("20261117T"));
     let written = bench.google.create(bench.at(), "key", &sent, false).await.expect("created");
     assert!(matches!(written.left, Some(Failure::Refused(_))), "{:?}", written.left);
-    assert_eq!(bench.titles(), ["Daily", "One", "Two"]);
+    assert_eq!(bench.titles(), ["Daily", "Nowhere", "Two"]);
 
     // A failure of the moment stops it; what was done is told, and the rest is what is left to say.
     let bench = Bench::new();

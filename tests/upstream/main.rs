@@ -6,5 +6,6 @@
 mod google;
 mod google_calls;
 mod oauth;
+mod producers;
 mod remote;
 mod suite;

@@ -11,7 +11,7 @@ use super::held::{Event, Held, is_cancelled, text};
 use super::prose;
 use super::reminders::Reminders;
 use super::said::{Recurs, Said, class_of, same_time, visibility_of};
-use super::series::{Form, Series, too_often};
+use super::series::{Form, Series, makes_sense, too_often};
 use super::time::{At, name_of};
 use super::view::{Part, View};
 use crate::domain::appointment::Status;
@@ -91,6 +91,9 @@ fn expressible(view: &View<'_>, master: &Part<'_>, sentences: &mut BTreeSet<Stri
     let zone = view.zones.of_value(&master.record.start);
     if master.record.start.tzid().is_some() && !matches!(zone, Zone::Floating) && name_of(&zone).is_none() {
         return Err(Unfit("the series is in a time zone that Google does not know".into()));
+    }
+    if !view.series.rules.iter().all(|rule| makes_sense(rule, &master.said.start)) {
+        return Err(Unfit("the rule it repeats by has no instance, or nobody can read it".into()));
     }
     if view.series.rules.iter().chain(&view.series.unless).any(|rule| too_often(rule)) {
         return Err(Unfit("Google cannot repeat an appointment more often than daily".into()));

@@ -310,6 +310,9 @@ impl Work<'_> {
     fn repeat(&self, part: &Part<'_>, wanted: &mut Appointment, says: &Said, series: &Series) {
         let ours = &self.view.series;
         let before = &part.record;
+        if ours.is_single() && series.is_single() {
+            return;
+        }
         let start = wanted.start.clone();
         let zones = &self.view.zones;
         let form = super::series::Form { start: &start, zones, zone: self.lens.zone };

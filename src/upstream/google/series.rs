@@ -12,7 +12,7 @@ use super::held::{Held, is_cancelled};
 use super::time::{At, zone_of};
 use crate::domain::appointment::{Appointment, Status};
 use crate::domain::recurrence::lawful_rule;
-use crate::ics::rule::{Budget, Frequency, Rule, Truncated, Until};
+use crate::ics::rule::{Budget, Frequency, LastStart, Rule, Truncated, Until};
 use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Document, Period, Property, When};
 
@@ -80,11 +80,17 @@ impl Series {
         if series.is_single() {
             return Series::default();
         }
+        let slots = Slots::of(&series, &form.slot(&record.start));
+        let mut budget = Budget::default();
         for (slot, status) in overridden {
             if *status == Status::Cancelled {
                 series.removed.insert(slot.clone());
             } else {
                 series.removed.remove(slot);
+                if !slots.has(slot, &mut budget) {
+                    // An override of no instance takes place all the same: to Google it is one of a date of its own.
+                    series.added.insert(slot.clone());
+                }
             }
         }
         series
@@ -237,11 +243,30 @@ fn with_local(kind: &When, local: DateTime) -> When {
     }
 }
 
-/// A rule as strict readers want it; one that nobody can read, as it is.
+/// A rule as strict readers want it; one that nobody can read, as it is. A count that begins with a start outside of the
+/// rule becomes an end: readers disagree about whether such a start is counted.
 pub(super) fn by_the_letter(rule: &str, start: &When, zone: &Zone) -> String {
-    match Rule::parse(rule.trim()) {
-        Ok(parsed) => lawful_rule(parsed, start, zone).to_string(),
-        Err(_) => rule.trim().to_uppercase(),
+    let Ok(mut parsed) = Rule::parse(rule.trim()) else { return rule.trim().to_uppercase() };
+    if start.is_date() {
+        parsed = parsed.for_dates();
+    }
+    if parsed.count.is_some()
+        && !parsed.gives_start(start.local())
+        && let Ok(LastStart::At(last)) = parsed.last_counted(start.local(), &mut Budget::default())
+    {
+        parsed.count = None;
+        parsed.until = Some(if start.is_date() { Until::Date(last.date()) } else { Until::Local(last) });
+    }
+    lawful_rule(parsed, start, zone).to_string()
+}
+
+/// Whether a rule is one that Google can keep for a series with that start: read by everybody, and with an end behind it.
+pub(super) fn makes_sense(rule: &str, start: &At) -> bool {
+    let Ok(rule) = Rule::parse(rule) else { return false };
+    match (rule.until, start) {
+        (Some(Until::Date(until)), At::Day(start)) => until >= *start,
+        (Some(Until::Utc(until)), At::Time { at, .. }) => Zone::Utc.instant(until) >= *at,
+        _ => true,
     }
 }
 
