@@ -347,7 +347,7 @@ proptest! {
     #[test]
     fn an_item_becomes_an_object_of_its_own(item in an_item(), live in any::<bool>()) {
         // Guests in the text of an item whose object has none are taken out of it: that is something to send.
-        prop_assume!(!item.0.contains("--- End of guests"));
+        let item = Snapshot(item.0.replace("--- End of guests ---", ""));
         let google = google();
         let object = google.put(&item, None, lens(live)).expect("an object");
         let again = google.put(&item, Some(&object), lens(live)).expect("an object");
