@@ -11,6 +11,8 @@ mod import;
 mod maintenance;
 mod output;
 mod serve;
+#[cfg(feature = "demo")]
+pub mod simulate;
 mod sync;
 
 use std::ffi::OsString;
@@ -60,6 +62,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run a fresh demo: a firm, users, appointments of every kind; gone when it stops
     Demo(demo::DemoArgs),
+    /// Live worlds of people, providers, faults and crashes, one a seed, and see whether everything holds
+    #[cfg(feature = "demo")]
+    Simulate(simulate::SimulateArgs),
     /// Add, list, disable users; set passwords
     #[command(subcommand)]
     User(accounts::UserCommand),
@@ -133,6 +138,8 @@ async fn dispatch(command: Command, common: &Common, output: &Output) -> Done {
     match command {
         Command::Serve(args) => serve::serve(args, common, output).await,
         Command::Demo(args) => demo::demo(args, common, output).await,
+        #[cfg(feature = "demo")]
+        Command::Simulate(args) => simulate::simulate(&args, output),
         Command::User(command) => accounts::user(command, &open(common).await?, output).await,
         Command::AppPassword(command) => credentials::app_password(command, &open(common).await?, output).await,
         Command::Token(command) => credentials::token(command, &open(common).await?, output).await,

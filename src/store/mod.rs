@@ -8,6 +8,7 @@
 //! | `sql` | the waist: one SQL text, two databases |
 //! | `group` | SQLite's one writer, whose commits are shared |
 //! | `tx` | [`ReadTx`], [`WriteTx`] |
+//! | `gate` | where the simulation stops an engine |
 //! | `accounts`, `credentials`, `sessions` | firms, users; app passwords, API tokens; browser sessions |
 //! | `calendars`, `properties` | calendars, and what PROPPATCH keeps |
 //! | `objects`, `door`, `transfer`, `versions` | reading objects; writing them; moving and copying; their past |
@@ -26,6 +27,7 @@ mod credentials;
 mod doctor;
 mod door;
 mod feeds;
+mod gate;
 mod group;
 mod idempotency;
 mod index;
@@ -49,6 +51,7 @@ pub use credentials::{ApiToken, AppPassword, is_touch_due};
 pub use doctor::{Finding, Report};
 pub use door::{PutError, PutOutcome, Writing};
 pub use feeds::{Feed, FeedGrant, NewFeed, secret_place};
+pub use gate::{Gate, Passing};
 pub use idempotency::{Remembered, answer_place};
 pub use index::Reindexed;
 pub use objects::{Candidate, Changes, Entry, ObjectHead, StoredObject};

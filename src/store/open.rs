@@ -129,7 +129,8 @@ impl Store {
             Database::Postgres(url) => open_postgres(url).await?,
         };
         let (epoch, hash_key) = birth(&db, keys, &chance).await?;
-        Ok(Store { inner: Arc::new(Inner { db, epoch, hash_key, clock, chance, bell: tokio::sync::Notify::new() }) })
+        let bell = tokio::sync::Notify::new();
+        Ok(Store { inner: Arc::new(Inner { db, epoch, hash_key, clock, chance, bell }), gate: None })
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
+use super::gate::{Gate, Passing};
 use super::group::{Turn, WriterQueue};
 use super::sql::{Arg, Link, Row, StoreError};
 use crate::crypto::{Chance, HashKey};
@@ -15,6 +16,7 @@ use crate::domain::time::{Clock, Instant};
 #[derive(Clone)]
 pub struct Store {
     pub(super) inner: Arc<Inner>,
+    pub(super) gate: Option<Arc<Gate>>,
 }
 
 pub(super) struct Inner {
@@ -47,6 +49,7 @@ impl Store {
     /// # Errors
     /// The database is busy or gone.
     pub async fn read(&self) -> Result<ReadTx, StoreError> {
+        self.pass(Passing::Read).await;
         let conn = match &self.inner.db {
             Db::Sqlite { readers, .. } => Conn::SqliteRead(readers.begin().await?),
             Db::Postgres(pool) => {
@@ -61,11 +64,24 @@ impl Store {
     /// # Errors
     /// The database is busy, full or gone.
     pub async fn write(&self) -> Result<WriteTx, StoreError> {
+        self.pass(Passing::Write).await;
         let conn = match &self.inner.db {
             Db::Sqlite { writer, .. } => Conn::SqliteWrite(writer.turn().await?),
             Db::Postgres(pool) => Conn::Postgres(pool.begin().await?),
         };
         Ok(WriteTx { read: self.tx(conn), rings: false })
+    }
+
+    /// The same store behind a gate: every transaction of this handle passes it.
+    #[must_use]
+    pub fn behind(&self, gate: Arc<Gate>) -> Store {
+        Store { inner: Arc::clone(&self.inner), gate: Some(gate) }
+    }
+
+    async fn pass(&self, at: Passing) {
+        if let Some(gate) = &self.gate {
+            gate.pass(at).await;
+        }
     }
 
     fn tx(&self, conn: Conn) -> ReadTx {
@@ -203,6 +219,7 @@ impl WriteTx {
     /// # Errors
     /// Nothing of it happened: the database is full, busy or gone.
     pub async fn commit(self) -> Result<(), StoreError> {
+        self.read.store.pass(Passing::Commit).await;
         match self.read.conn {
             Conn::SqliteWrite(turn) => turn.commit().await?,
             Conn::SqliteRead(tx) => tx.commit().await?,

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::merge::{FieldConflict, Merged, Prefer, Sides, merge};
+use super::merge::{FieldConflict, Merged, Prefer, Sides, WriteBack, merge};
 use super::project;
 use crate::domain::appointment::Status;
 use crate::domain::object::{CalendarObject, ComponentKind};
@@ -49,6 +49,23 @@ pub struct Ground<'a> {
     pub now: Instant,
     /// A person's decision about this mapping, which beats every policy.
     pub decision: Option<&'a Prefer>,
+}
+
+/// What a link shows of an object whose item was made there. A mask or a template has no business in somebody's own
+/// event: through the parts that they concern nothing goes out, and the rest of the item stays as it says.
+#[must_use]
+pub fn returned(
+    ground: &Ground<'_>,
+    mapping: &Mapping,
+    local: &Local,
+    shown: CalendarObject,
+) -> Option<CalendarObject> {
+    let writable = project::write_back(&ground.link.settings.policy, &local.object);
+    let held = mapping.base_item.as_ref().filter(|_| mapping.origin == Origin::There && writable != WriteBack::all());
+    let Some(held) = held else { return Some(shown) };
+    let theirs = ground.up.put(held, Some(&local.object), ground.lens).ok()?;
+    let sides = Sides { base: &theirs, local: &theirs, before: &theirs, after: &local.object };
+    merge(sides, &writable, &Prefer::Remote, ground.now).ok().map(|merged| merged.object)
 }
 
 /// How something that is gone there goes here.
@@ -100,6 +117,17 @@ pub enum Act {
     /// Somebody must decide.
     Conflict {
         /// What the two sides disagree on.
+        kind: ConflictKind,
+        /// Field by field.
+        fields: Vec<FieldConflict>,
+    },
+    /// Both sides changed the same, and a policy said which of them holds; what the other said is kept with that.
+    Settled {
+        /// What is to be done.
+        act: Box<Act>,
+        /// Who held.
+        how: Resolution,
+        /// What the two sides disagreed on.
         kind: ConflictKind,
         /// Field by field.
         fields: Vec<FieldConflict>,
@@ -207,7 +235,11 @@ fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) 
         Ok(sides) => sides,
         Err(unfit) => return Act::Quarantine(unfit.0),
     };
-    let writable = project::write_back(policy, &local.object);
+    // Nothing of what came from there was ever hidden or made up there: all of it may be said anew.
+    let writable = match mapping.origin {
+        Origin::There => WriteBack::all(),
+        Origin::Here => project::write_back(policy, &local.object),
+    };
     let with = |local: &CalendarObject, prefer: &Prefer| {
         merge(Sides { base: &base, local, before: &before, after: &after }, &writable, prefer, ground.now)
     };
@@ -235,17 +267,22 @@ fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) 
         side(ground, Some(mapping), local, item)
     };
     let Some(prefer) = decided else {
-        let kind = merged.conflicts.iter().map(|c| c.kind).min().unwrap_or(ConflictKind::DataMismatch);
-        return Act::Conflict { kind, fields: merged.conflicts };
+        return Act::Conflict { kind: kind_of(&merged.conflicts), fields: merged.conflicts };
     };
     match with(&local.object, &prefer) {
-        Ok(merged) if merged.conflicts.is_empty() => carried(local, merged, absorbed, link.direction),
-        Ok(merged) => {
-            let kind = merged.conflicts.iter().map(|c| c.kind).min().unwrap_or(ConflictKind::DataMismatch);
-            Act::Conflict { kind, fields: merged.conflicts }
-        }
+        Ok(settled) if settled.conflicts.is_empty() => Act::Settled {
+            act: Box::new(carried(local, settled, absorbed, link.direction)),
+            how: if prefer == Prefer::Remote { Resolution::KeepExternal } else { Resolution::KeepPlatform },
+            kind: kind_of(&merged.conflicts),
+            fields: merged.conflicts,
+        },
+        Ok(merged) => Act::Conflict { kind: kind_of(&merged.conflicts), fields: merged.conflicts },
         Err(unfit) => Act::Quarantine(unfit.to_string()),
     }
+}
+
+fn kind_of(conflicts: &[FieldConflict]) -> ConflictKind {
+    conflicts.iter().map(|c| c.kind).min().unwrap_or(ConflictKind::DataMismatch)
 }
 
 fn carried(local: &Local, merged: Merged, absorbed: Bytes, direction: Direction) -> Act {

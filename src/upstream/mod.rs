@@ -73,6 +73,11 @@ pub trait Upstream: Send + Sync {
     /// Which one it is; for records only.
     fn provider(&self) -> Provider;
 
+    /// Whether an item can stay there as cancelled. Where it cannot, a cancelled appointment is taken away there.
+    fn keeps_cancelled(&self) -> bool {
+        true
+    }
+
     /// Whether items can be written at all.
     fn writable(&self) -> bool;
 

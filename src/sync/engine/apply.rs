@@ -9,7 +9,7 @@ use crate::domain::access::Right;
 use crate::domain::change::{Cause, Guard};
 use crate::domain::ids::{ConflictId, ObjectId, ResourceName};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{MappingState, Origin, ParkReason, RemoteId, Snapshot, Way};
+use crate::domain::sync::{ConflictKind, MappingState, Origin, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::MINUTE_MS;
 use crate::store::{Conflict, Mapping, PutError, PutOutcome, RunItem, StoreError, StoredObject, WriteTx, Writing};
 use crate::sync::decide::{Act, Ground, Heard, Local, heard};
@@ -295,19 +295,7 @@ impl Engine {
                     mapping.object = local.as_ref().map(|l| l.head.id.clone());
                 }
                 tx.put_mapping(&job.lease, &mapping).await?;
-                let conflict = Conflict {
-                    id: ConflictId::from_text(""),
-                    link: job.lease.link.clone(),
-                    mapping: mapping.id.clone(),
-                    user: job.link.user.clone(),
-                    object: mapping.object.clone(),
-                    remote: mapping.remote.as_ref().map(|r| r.0.clone()),
-                    kind,
-                    fields: fields_json(&fields),
-                    opened: tx.now(),
-                    resolved: None,
-                    choices: None,
-                };
+                let conflict = self.conflict_of(tx, job, &mapping, kind, &fields);
                 let (_, new) = tx.open_or_update_conflict(&job.lease.firm, &conflict).await?;
                 if new {
                     job.totals.conflicts += 1;
@@ -315,9 +303,41 @@ impl Engine {
                     self.note(tx, job, &mapping, Way::Pull, "conflict", before, before, note).await?;
                 }
             }
+            Act::Settled { act, how, kind, fields } => {
+                let conflict = self.conflict_of(tx, job, &mapping, kind, &fields);
+                let (id, _) = tx.open_or_update_conflict(&job.lease.firm, &conflict).await?;
+                tx.resolve_conflict(&job.lease.firm, &id, how, None, "the link's policy").await?;
+                job.totals.conflicts += 1;
+                let note = Some(format!("{kind}: {how}"));
+                self.note(tx, job, &mapping, Way::Pull, "conflict", before, before, note).await?;
+                Box::pin(self.act(tx, job, mapping, local, item, *act)).await?;
+            }
             Act::Remove(removal) => self.remove(tx, job, mapping, local, removal).await?,
         }
         Ok(())
+    }
+
+    fn conflict_of(
+        &self,
+        tx: &WriteTx,
+        job: &Job,
+        mapping: &Mapping,
+        kind: ConflictKind,
+        fields: &[FieldConflict],
+    ) -> Conflict {
+        Conflict {
+            id: ConflictId::from_text(""),
+            link: job.lease.link.clone(),
+            mapping: mapping.id.clone(),
+            user: job.link.user.clone(),
+            object: mapping.object.clone(),
+            remote: mapping.remote.as_ref().map(|r| r.0.clone()),
+            kind,
+            fields: fields_json(fields),
+            opened: tx.now(),
+            resolved: None,
+            choices: None,
+        }
     }
 
     /// Leaves alone what cannot be an appointment, where everybody sees that it is left alone.

@@ -8,7 +8,7 @@ use crate::domain::appointment::Facts;
 use crate::domain::sync::{AttemptKind, ErrorClass, LinkStatus, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::store::{Mapping, Outgoing as Waiting, WriteTx};
-use crate::sync::decide::{Heard, Local, heard};
+use crate::sync::decide::{Heard, Local, heard, returned};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::sync::{project, retry};
 use crate::upstream::{Failure, Outgoing, Written};
@@ -122,6 +122,10 @@ impl Engine {
         let shown = shown.and_then(|l| project::outgoing(policy, &l.object, &known));
         let marked = self.mark_for(tx, job, &waiting.object).await?;
         let ground = self.ground(job, &marked, None);
+        let shown = match (shown, &mapping, &local) {
+            (Some(shown), Some(mapping), Some(local)) => returned(&ground, mapping, local, shown),
+            (shown, ..) => shown,
+        };
         let sending = send(&ground, mapping.as_ref(), local.as_ref(), shown.as_ref(), waiting.by_user);
         let mapping = mapping.unwrap_or_else(|| self.unborn(tx, local.as_ref()));
         Ok(Considered { mapping, local, shown, sending })
@@ -350,6 +354,11 @@ impl Engine {
                     tx.put_mapping(&job.lease, &mapping).await?;
                 } else {
                     mapping.remote = Some(id.clone());
+                    // What the call left is what is there; whether anything is still to be sent is looked at anew.
+                    if matches!(mapping.state, MappingState::Pushing { .. } | MappingState::Unsure { .. }) {
+                        mapping.state = MappingState::Synced;
+                        tx.put_mapping(&job.lease, &mapping).await?;
+                    }
                     let generation = mapping.generation;
                     self.apply_item(&mut tx, job, Some(mapping), &id, &item, generation, None).await?;
                 }
@@ -389,7 +398,9 @@ impl Engine {
         match failure {
             // Not errors: the item has to be looked at.
             Failure::Changed | Failure::Gone => {
-                mapping.state = MappingState::Unsure { create: false, version: 0, since_ms: started.ms() };
+                // What never was there is not gone.
+                let create = mapping.base_item.is_none();
+                mapping.state = MappingState::Unsure { create, version: 0, since_ms: started.ms() };
             }
             Failure::Exists => {
                 mapping.state = MappingState::Unsure { create: true, version: 0, since_ms: started.ms() };

@@ -54,7 +54,7 @@ pub(super) fn send(
     by_user: bool,
 ) -> Send {
     let event = local.is_some_and(|l| l.object.component() == ComponentKind::Event);
-    let shown = shown.filter(|_| event);
+    let shown = shown.filter(|_| event && !local.is_some_and(|l| is_taken_away(ground, l)));
     let Some(mapping) = mapping else {
         return shown.map_or(Send::Done, |shown| create(ground, shown));
     };
@@ -88,6 +88,11 @@ pub(super) fn send(
     }
 }
 
+/// Whether the object is cancelled where the provider keeps nothing that is.
+fn is_taken_away(ground: &Ground<'_>, local: &Local) -> bool {
+    local.object.index().status.as_deref() == Some("CANCELLED") && !ground.up.keeps_cancelled()
+}
+
 fn create(ground: &Ground<'_>, shown: &CalendarObject) -> Send {
     match ground.up.get(shown, None, ground.lens) {
         Ok(item) => Send::Create(item),
@@ -111,6 +116,8 @@ fn live(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, shown: Sh
     let Some(shown) = shown else {
         return match mapping.origin {
             Origin::Here => Send::Delete(Why::Withdrawn),
+            // It is cancelled for everybody; that a filter does not want it is this side's own affair.
+            Origin::There if is_taken_away(ground, local) && writable => Send::Delete(Why::Withdrawn),
             Origin::There => Send::Done,
         };
     };

@@ -259,6 +259,10 @@ impl Upstream for Google {
         Provider::Google
     }
 
+    fn keeps_cancelled(&self) -> bool {
+        false
+    }
+
     fn writable(&self) -> bool {
         true
     }

@@ -1,0 +1,251 @@
+//! What people do at the provider's own page.
+
+use jiff::ToSpan;
+use serde_json::{Value, json};
+
+use super::Fate;
+use super::book::{Place, birth_of};
+use super::world::World;
+
+const ZONES: [&str; 3] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo"];
+const RULES: [&str; 4] = [
+    "RRULE:FREQ=DAILY;COUNT=5",
+    "RRULE:FREQ=WEEKLY;COUNT=6",
+    "RRULE:FREQ=DAILY;INTERVAL=3;COUNT=6",
+    "RRULE:FREQ=WEEKLY;UNTIL=20270501T000000Z",
+];
+/// What of an event is people's own.
+const OWN: [&str; 9] =
+    ["summary", "description", "location", "start", "end", "recurrence", "visibility", "transparency", "reminders"];
+
+pub(super) fn word<'a>(event: &'a Value, name: &str) -> &'a str {
+    event.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(super) fn is_live(event: &Value) -> bool {
+    word(event, "status") != "cancelled"
+}
+
+/// Single events and series, not their exceptions.
+pub(super) fn is_whole(event: &Value) -> bool {
+    event.get("recurringEventId").is_none()
+}
+
+/// How somebody left an event: it and its exceptions.
+pub(super) fn state_of(events: &[Value], id: &str) -> Option<String> {
+    let event = events.iter().find(|e| word(e, "id") == id && is_live(e))?;
+    let own = |event: &Value| -> Value {
+        OWN.iter().map(|n| ((*n).to_owned(), event.get(*n).cloned().unwrap_or(Value::Null))).collect()
+    };
+    let mut parts: Vec<String> = events
+        .iter()
+        .filter(|e| word(e, "recurringEventId") == id)
+        .map(|e| if is_live(e) { format!("{} {}", word(e, "id"), own(e)) } else { format!("{} gone", word(e, "id")) })
+        .collect();
+    parts.sort();
+    Some(format!("{} {}", own(event), parts.join(" ")))
+}
+
+impl World {
+    fn note_there(&mut self, calendar: &str, id: &str, birth: u32) {
+        let id = id.split('_').next().filter(|_| !id.contains("_R")).unwrap_or(id).to_owned();
+        let state = state_of(&self.google().events(calendar), &id);
+        let place = Place::There(calendar.to_owned());
+        self.covered.edits += 1;
+        match state {
+            Some(state) => self.book.touch(birth, &place, &id, state),
+            None => {
+                self.book.birth(birth).places.insert(place);
+            }
+        }
+    }
+
+    /// Somebody makes an event there.
+    pub(super) fn create_there(&mut self, calendar: &str) -> Fate<()> {
+        let place = Place::There(calendar.to_owned());
+        let birth = self.book.number();
+        let private = self.dice.percent(12);
+        let title = self.book.text(&place, private);
+        let start = self.some_start();
+        let zone = self.dice.pick(&ZONES).copied().unwrap_or("UTC");
+        let mut event = json!({ "summary": format!("B{birth} {title}") });
+        let day = self.dice.percent(20);
+        if day {
+            let (first, last) = (start.date(), start.date().checked_add(1.days()).unwrap_or(start.date()));
+            event["start"] = json!({ "date": first.to_string() });
+            event["end"] = json!({ "date": last.to_string() });
+        } else {
+            let end = start.checked_add(60.minutes()).unwrap_or(start);
+            event["start"] = json!({ "dateTime": start.strftime("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": zone });
+            event["end"] = json!({ "dateTime": end.strftime("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": zone });
+        }
+        if self.dice.percent(35) {
+            let rule = self.dice.pick(&RULES).copied().unwrap_or("RRULE:FREQ=DAILY;COUNT=5");
+            if !(day && rule.contains("UNTIL")) {
+                event["recurrence"] = json!([rule]);
+            }
+        }
+        let mut tokens = vec![(title, "title")];
+        if self.dice.percent(40) {
+            let token = self.book.text(&place, private);
+            event["description"] = json!(token);
+            tokens.push((token, "notes"));
+        }
+        if self.dice.percent(30) {
+            let token = self.book.text(&place, private);
+            event["location"] = json!(token);
+            tokens.push((token, "place"));
+        }
+        if private {
+            event["visibility"] = json!("private");
+            self.book.birth(birth).private = true;
+        }
+        if self.dice.percent(20) {
+            event["reminders"] = json!({ "useDefault": false, "overrides": [{ "method": "popup", "minutes": 20 }] });
+        }
+        let now = self.now_ms();
+        let made = self.google().human(now, calendar).create(&event);
+        let Ok(id) = made else { return Ok(()) };
+        for (token, field) in tokens {
+            self.book.wrote(&token, birth, &place, &id, field);
+        }
+        self.covered.events += 1;
+        self.note_there(calendar, &id, birth);
+        self.tell(|| format!("there {calendar}: create {id} {event}"));
+        Ok(())
+    }
+
+    /// Somebody edits, moves, splits, copies, deletes or brings back something there.
+    pub(super) fn edit_there(&mut self, calendar: &str) -> Fate<()> {
+        let events = self.google().events(calendar);
+        let whole: Vec<Value> = events
+            .iter()
+            .filter(|e| is_live(e) && is_whole(e) && birth_of(word(e, "summary")).is_some())
+            .cloned()
+            .collect();
+        let Some(event) = self.dice.pick(&whole).cloned() else { return self.create_there(calendar) };
+        let Some(birth) = birth_of(word(&event, "summary")) else { return Ok(()) };
+        let id = word(&event, "id").to_owned();
+        let place = Place::There(calendar.to_owned());
+        let secret = matches!(word(&event, "visibility"), "private" | "confidential");
+        let now = self.now_ms();
+        let mut token = None;
+        let mut retitled = |world: &mut World, field: &'static str| {
+            let new = world.book.text(&place, secret);
+            token = Some((new.clone(), field));
+            new
+        };
+        let occurrence = |world: &mut World| {
+            let all = world.google().human(now, calendar).occurrences(&id, 6);
+            world.dice.pick(&all).cloned()
+        };
+        let kind = self.dice.below(20);
+        let (what, done) = match kind {
+            0..=3 => {
+                let new = retitled(self, "title");
+                let patch = json!({ "summary": format!("B{birth} {new}") });
+                ("retitle", self.google().human(now, calendar).edit(&id, &patch).map(|_| id.clone()))
+            }
+            4 => {
+                let new = retitled(self, "notes");
+                ("notes", self.google().human(now, calendar).edit(&id, &json!({ "description": new })))
+            }
+            5 => {
+                let new = retitled(self, "place");
+                ("place", self.google().human(now, calendar).edit(&id, &json!({ "location": new })))
+            }
+            6 | 7 => {
+                let by = self.dice.between(-5, 6)
+                    * if event["start"].get("date").is_some() { 86_400_000 } else { 1_800_000 };
+                ("shift", self.google().human(now, calendar).shift(&id, by))
+            }
+            8 | 9 => {
+                let Some(one) = occurrence(self) else { return Ok(()) };
+                let title = self.book.text(&place, secret);
+                let patch = json!({ "summary": format!("B{birth} {title}") });
+                ("override", self.google().human(now, calendar).edit(&one, &patch))
+            }
+            10 => {
+                let Some(one) = occurrence(self) else { return Ok(()) };
+                let by = if event["start"].get("date").is_some() { 86_400_000 } else { 3_600_000 };
+                ("move one", self.google().human(now, calendar).shift(&one, by))
+            }
+            11 => {
+                let Some(one) = occurrence(self) else { return Ok(()) };
+                self.book.birth(birth).deleted = true;
+                ("delete one", self.google().human(now, calendar).delete(&one).map(|()| id.clone()))
+            }
+            12 => {
+                let Some(one) = occurrence(self) else { return Ok(()) };
+                let title = self.book.text(&place, secret);
+                let patch = json!({ "summary": format!("B{birth} {title}") });
+                let made = self.google().human(now, calendar).split(&one, &patch);
+                if made.is_ok() {
+                    self.book.birth(birth).copies += 1;
+                    self.note_there(calendar, &id, birth);
+                }
+                ("split", made)
+            }
+            13 => {
+                let day = event["start"].get("date").is_some();
+                let at = self.some_start();
+                let (start, end) = if day {
+                    let end = at.checked_add(1.hours()).unwrap_or(at);
+                    let say = |t: jiff::civil::DateTime| json!({ "dateTime": t.strftime("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": "Europe/Berlin" });
+                    (say(at), say(end))
+                } else {
+                    let next = at.date().checked_add(1.days()).unwrap_or(at.date());
+                    (json!({ "date": at.date().to_string() }), json!({ "date": next.to_string() }))
+                };
+                if event.get("recurrence").is_some() {
+                    return Ok(());
+                }
+                ("flip", self.google().human(now, calendar).move_time(&id, &start, &end))
+            }
+            14 => {
+                let minutes = self.dice.between(1, 90);
+                let reminders =
+                    json!({ "useDefault": false, "overrides": [{ "method": "popup", "minutes": minutes }] });
+                ("remind", self.google().human(now, calendar).set_reminders(&id, &reminders))
+            }
+            15 => {
+                let by = 86_400_000;
+                let made = self.google().human(now, calendar).copy(&id, by);
+                if made.is_ok() {
+                    self.book.birth(birth).copies += 1;
+                }
+                ("copy", made)
+            }
+            16 | 17 => {
+                self.book.delete(birth, &place, &id);
+                ("delete", self.google().human(now, calendar).delete(&id).map(|()| id.clone()))
+            }
+            18 => {
+                let gone = self.google().deleted(calendar);
+                let gone: Vec<Value> = gone.into_iter().filter(|e| birth_of(word(e, "summary")).is_some()).collect();
+                let Some(one) = self.dice.pick(&gone).cloned() else { return Ok(()) };
+                let (one_id, one_birth) = (word(&one, "id").to_owned(), birth_of(word(&one, "summary")).unwrap_or(0));
+                let done = self.google().human(now, calendar).restore(&one_id);
+                if done.is_ok() {
+                    self.note_there(calendar, &one_id, one_birth);
+                    self.book.birth(one_birth).deleted = true;
+                }
+                self.tell(|| format!("there {calendar}: restore {one_id} (B{one_birth}) {done:?}"));
+                return Ok(());
+            }
+            _ => {
+                let new = retitled(self, "title");
+                let patch = json!({ "summary": format!("B{birth} {new}") });
+                ("retitle", self.google().human(now, calendar).edit(&id, &patch).map(|_| id.clone()))
+            }
+        };
+        if let Ok(changed) = &done {
+            if let Some((token, field)) = token {
+                self.book.wrote(&token, birth, &place, &id, field);
+            }
+            self.note_there(calendar, changed, birth);
+        }
+        self.tell(|| format!("there {calendar}: {what} {id} (B{birth}) {done:?}"));
+        Ok(())
+    }
+}
