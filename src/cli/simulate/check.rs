@@ -7,7 +7,7 @@ use kalends_simulators::google::Call;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::book::birth_of;
+use super::book::{Place, birth_of};
 use super::here::text;
 use super::there::{is_live, is_whole, word};
 use super::world::{Linked, World};
@@ -194,7 +194,10 @@ impl World {
                 Lens { zone: &sides.zone, mark: &sides.up.mark(&held).unwrap_or_default(), attendees_live: false };
             let item = sides.up.get(&shown, Some(&held), lens).map_err(|u| Violation::broken(u.0))?;
             if !pushes {
-                let same = mapping.base.as_ref() == Some(&object.bytes);
+                // What was written elsewhere does not go there.
+                let birth = birth_of(&text(&parsed, "SUMMARY")).and_then(|b| self.book.births.get(&b));
+                let same =
+                    birth.is_some_and(|b| !b.places.iter().any(|p| *p != Place::There(sides.linked.there.clone())));
                 if same && !sides.up.says(&held, &item) {
                     return Err(Violation::of("convergence", differing(&held.0, &item.payload, &parsed)));
                 }

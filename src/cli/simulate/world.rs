@@ -165,7 +165,11 @@ impl World {
             for seen in google.seen() {
                 let (at, request) = (Instant::from_ms(seen.at_ms), &seen.request);
                 let (method, path, status) = (request.method(), request.uri().path(), seen.status);
-                story.push(format!("{at} {method} {path} {status:?} {}", String::from_utf8_lossy(request.body())));
+                let guard = request.headers().get("if-match");
+                story.push(format!(
+                    "{at} {method} {path} {status:?} {guard:?} {}",
+                    String::from_utf8_lossy(request.body())
+                ));
             }
         }
         (covered, story)

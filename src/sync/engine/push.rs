@@ -2,7 +2,7 @@
 //! gave back is what both sides agree on. A call whose outcome nobody knows is looked for before anything else.
 
 use super::account::ask;
-use super::send::{REWRITES_PER_DAY_MAX, Send, Why, send};
+use super::send::{Send, Why, send};
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::appointment::Facts;
 use crate::domain::sync::{AttemptKind, ErrorClass, LinkStatus, MappingState, ParkReason, RemoteId, Snapshot, Way};
@@ -20,7 +20,7 @@ const LOOKS_MAX: usize = 4;
 #[derive(Debug)]
 enum Call {
     Create { key: String, item: Outgoing, invite: bool },
-    Update { id: RemoteId, held: Snapshot, item: Outgoing, invite: bool },
+    Update { id: RemoteId, held: Snapshot, item: Outgoing, invite: bool, again: bool },
     Delete { id: RemoteId, held: Option<Snapshot>, why: Why },
     Find { key: String },
     Fetch { id: RemoteId },
@@ -198,23 +198,12 @@ impl Engine {
             Send::Update { item, again } => {
                 mapping.state = MappingState::Pushing { create: false, version };
                 mapping.warnings.clone_from(&item.warnings);
-                if again {
-                    let (count, since) = mapping.rewrites;
-                    let today = tx.now().ms() - since.ms() < DAY_MS;
-                    mapping.rewrites = if today { (count + 1, since) } else { (1, tx.now()) };
-                    tracing::debug!(
-                        link_id = job.lease.link.as_str(),
-                        count,
-                        max = REWRITES_PER_DAY_MAX,
-                        "writing what was rewritten"
-                    );
-                }
                 tx.put_mapping(&job.lease, &mapping).await?;
                 let invite = self.invites(&mut tx, job, waiting, shown.as_ref(), "REQUEST").await?;
                 let (Some(id), Some(held)) = (mapping.remote.clone(), mapping.base_item.clone()) else {
                     return Ok(None);
                 };
-                Some(Call::Update { id, held, item, invite })
+                Some(Call::Update { id, held, item, invite, again })
             }
             Send::Delete(why) => {
                 let Some(id) = mapping.remote.clone() else { return Ok(None) };
@@ -242,7 +231,7 @@ impl Engine {
         match &intent.call {
             Call::Create { key, item, invite } => ask!(self, &mut job.account, |at| up.create(at, key, item, *invite))
                 .map(|w| Answered::Written(Box::new(w))),
-            Call::Update { id, held, item, invite } => ask!(self, &mut job.account, |at| up
+            Call::Update { id, held, item, invite, .. } => ask!(self, &mut job.account, |at| up
                 .update(at, id, held, item, *invite))
             .map(|w| Answered::Written(Box::new(w))),
             Call::Delete { id, held, .. } => {
@@ -276,6 +265,12 @@ impl Engine {
                 mapping.base_item = Some(written.item.clone());
                 mapping.seen_item = None;
                 mapping.state = MappingState::Synced;
+                if matches!(call, Call::Update { again: true, .. }) {
+                    // Counted when it was taken, not when it was tried: a call that failed rewrote nothing.
+                    let (count, since) = mapping.rewrites;
+                    let today = tx.now().ms() - since.ms() < DAY_MS;
+                    mapping.rewrites = if today { (count + 1, since) } else { (1, tx.now()) };
+                }
                 if let Some(local) = &local {
                     mapping.base = Some(local.object.bytes().clone());
                     // Where a part is left, nothing counts as agreed on by version, and the row stays.
