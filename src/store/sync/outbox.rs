@@ -189,11 +189,11 @@ impl WriteTx {
         let now = self.now();
         let rows = self
             .exec(
-                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+                &format!("insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
                  select l.firm_id, l.link_id, o.object_id, $3, $3, 0, 0 from links l join objects o \
                  on o.firm_id = l.firm_id and o.calendar_id = l.calendar_id where l.firm_id = $1 and l.link_id = $2 \
                  and l.direction in ('push', 'both') and o.component = 'VEVENT' and o.ends_ms > $4 and o.starts_ms < $5 \
-                 on conflict (firm_id, link_id, object_id) do nothing",
+                 on conflict (firm_id, link_id, object_id) do update set {AGAIN}"),
                 args![firm, link, now, from.unwrap_or(Instant::FAR_PAST), until.unwrap_or(Instant::FAR_FUTURE)],
             )
             .await?;

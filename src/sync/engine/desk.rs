@@ -132,7 +132,9 @@ impl Engine {
             let why = "too little was granted: connect again and leave every box ticked";
             tx.set_connection_status(&granted.firm, &id, ConnectionStatus::NeedsReauth, Some(why)).await?;
         }
+        tx.settle_notices((&granted.firm, &granted.user), id.as_str()).await?;
         for link in tx.links_of_connection(&granted.firm, &id).await? {
+            tx.settle_notices((&granted.firm, &granted.user), link.id.as_str()).await?;
             if link.status == LinkStatus::Detached {
                 tx.set_link_status(&granted.firm, &link.id, LinkStatus::Active, None).await?;
                 tx.queue_all(&granted.firm, &link.id).await?;
