@@ -356,7 +356,10 @@ mod tests {
                 })
             })
             .collect();
-        tokio::task::yield_now().await;
+        // A runtime lets so many tasks run before it comes back here; every one of these has to have had its turn.
+        for _ in 0..ORDERS_MAX {
+            tokio::task::yield_now().await;
+        }
         assert!(matches!(desk.offers().await, Err(DeskError::Busy)));
         waiting.iter().for_each(tokio::task::JoinHandle::abort);
     }
