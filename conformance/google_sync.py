@@ -121,6 +121,12 @@ def judge(tally: Tally, facts: dict) -> None:
     mails = call(google.base + "mails")[1]
     tally.equal("nobody is mailed", mails, [])
 
+    # Google knows no cancelled events: one that is cancelled here is gone there, and comes back.
+    client.put(path, event("sync-1", "Renamed here", lines="STATUS:CANCELLED\r\n"))
+    arrives("a cancelled event leaves Google", lambda: times("Renamed here") == 0)
+    client.put(path, event("sync-1", "Renamed here"))
+    arrives("and comes back when it is on again", lambda: times("Renamed here") == 1)
+
     # In: the provider's page, told by webhook.
     made = google.post("human", calendar=ACCOUNT, do="create", event={
         "summary": "Made there", "start": {"dateTime": "2027-03-02T09:00:00+01:00", "timeZone": "Europe/Berlin"},
