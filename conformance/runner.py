@@ -43,6 +43,8 @@ PARTS = [
     Part("docs", ["cargo", "doc", "--locked", "--workspace", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
     # The program, and how strangers judge it
     Part("build", ["cargo", "build", "--locked", "--workspace"], 15),
+    # Worlds of people, faults and crashes around the sync engine; a failing one is replayed with --seed
+    Part("simulation", [str(ROOT / "target" / "debug" / "kalends"), "simulate", "--seeds", "250"], 5),
     # Is the simulated Google what Google's own client takes for Google, and our connector a client of it?
     Part("google_client", [str(GOOGLE), str(HERE / "google_client.py")], 15),
     suite("corpus"),

@@ -227,7 +227,8 @@ fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) 
         return met(ground, Some(local), item);
     };
     let sides = (|| {
-        let before = ground.up.put(base_item, Some(&base), ground.lens)?;
+        // What was agreed on may be unreadable, from an answer that was not as it should be: then it said what the base says.
+        let before = ground.up.put(base_item, Some(&base), ground.lens).unwrap_or_else(|_| base.clone());
         let after = ground.up.put(item, Some(&base), ground.lens)?;
         Ok::<_, crate::upstream::Unfit>((before, after))
     })();
