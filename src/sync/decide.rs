@@ -193,6 +193,13 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
         (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Undone | ParkReason::OwnCopy), _) => Act::Note,
         (MappingState::Parked(ParkReason::RemovedThere), Some(_)) => reborn(ground, mapping, local, item),
         (MappingState::Detached, _) => Act::Note,
+        // Gone on both sides. The very state that was deleted, heard of late, brings nothing back; another one does.
+        (MappingState::Tombstoned, None)
+            if mapping.base_item.as_ref() == Some(item) || !ground.link.settings.direction.pulls() =>
+        {
+            Act::Note
+        }
+        (MappingState::Tombstoned, None) => met(ground, None, item),
         (MappingState::Tombstoned, _) | (_, None) if mapping.object.is_none() || mapping.base.is_none() => {
             met(ground, None, item)
         }

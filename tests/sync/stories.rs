@@ -265,3 +265,17 @@ async fn an_undone_run_leaves_both_sides_as_they_were() {
     assert!(house.here("e").await.is_none() && house.there("d").is_none(), "and it stays so");
     assert!(house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.is_err());
 }
+
+#[tokio::test]
+async fn an_event_that_is_restored_there_after_it_was_deleted_here_comes_back() {
+    let house = both().await;
+    house.there.human("x", &plain("a", "A"));
+    house.run().await;
+    house.delete("a").await;
+    house.work().await;
+    assert!(house.there.live().is_empty());
+    house.there.human("x", &plain("a", "A"));
+    house.later(INTERVAL).await;
+    assert!(house.here("a").await.is_some_and(|e| e.contains("SUMMARY:A")));
+    assert_eq!((house.there.live().len(), house.count_here().await), (1, 1));
+}

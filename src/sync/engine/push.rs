@@ -138,7 +138,14 @@ impl Engine {
         let version = local.as_ref().map_or(0, |l| l.head.version);
         let key = self.create_key(job, &waiting.object);
         let call = match sending {
-            Send::Done => None,
+            Send::Done => {
+                // A create that never went out, of what is not wanted there any more.
+                if mapping.state == MappingState::Synced && mapping.remote.is_none() && mapping.base.is_some() {
+                    mapping.state = MappingState::Parked(ParkReason::Withdrawn);
+                    tx.put_mapping(&job.lease, &mapping).await?;
+                }
+                None
+            }
             Send::Agree(warnings) => {
                 if let Some(local) = &local {
                     mapping.base_version = version;
