@@ -38,6 +38,7 @@ struct World {
     faults: VecDeque<(&'static str, Fault)>,
     calls: Vec<String>,
     page: usize,
+    left_out: Option<String>,
 }
 
 /// The provider. Calls are counted, faults are scripted by the kind of call.
@@ -88,6 +89,11 @@ impl Double {
 
     pub fn pages_of(&self, size: usize) {
         self.0.lock().unwrap().page = size;
+    }
+
+    /// The next listing does not name this event.
+    pub fn leave_out(&self, id: &str) {
+        self.0.lock().unwrap().left_out = Some(id.to_owned());
     }
 
     pub fn fault(&self, call: &'static str, fault: Fault) {
@@ -151,11 +157,13 @@ impl Upstream for Double {
                         Some(seq.parse::<u64>().expect("ours"))
                     }
                 };
+                let left_out = world.left_out.take();
                 let from: usize = page.map_or(0, |p| p.parse().expect("ours"));
                 let size = if world.page == 0 { usize::MAX } else { world.page };
                 let all: Vec<_> = world
                     .items
                     .iter()
+                    .filter(|(id, _)| left_out.as_ref() != Some(id))
                     .filter(|(_, i)| since.map_or(!i.gone, |since| i.seq > since))
                     .map(|(id, i)| Entry { item: RemoteId(id.clone()), payload: payload(id, i).0 })
                     .collect();

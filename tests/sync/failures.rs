@@ -239,3 +239,19 @@ async fn class_25_a_reconnect_finds_its_mappings() {
     assert_eq!((house.there.live().len(), house.count_here().await), (2, 2));
     assert!(house.there("a").unwrap().contains("A2"));
 }
+
+#[tokio::test]
+async fn class_2_and_4_an_item_that_a_full_listing_left_out_is_asked_for_before_it_counts_as_gone() {
+    let house = both().await;
+    for n in 0..12 {
+        house.there.human(&format!("e{n}"), &plain(&format!("u{n}"), "E"));
+    }
+    house.run().await;
+    house.there.forget_cursors();
+    house.there.remove("e0");
+    house.there.leave_out("e1");
+    house.later(INTERVAL).await;
+    assert!(house.here("u0").await.unwrap().contains("CANCELLED"), "this one is gone");
+    assert!(house.here("u1").await.is_some_and(|e| !e.contains("CANCELLED")), "this one is only not listed");
+    assert!(house.there.live().contains_key("e1"));
+}

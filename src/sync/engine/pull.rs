@@ -19,6 +19,8 @@ use crate::upstream::{Entry, Failure, Folded, Next};
 const ITEMS_PER_WRITE: usize = 100;
 /// Pages of one listing. A provider that never ends a listing does not hold a link for ever: 2,500 events a page.
 const PAGES_MAX: usize = 4_000;
+/// Absent items that are asked for one by one. More than that within the guard's measure is a calendar of thousands.
+const CONFIRM_MAX: u32 = 500;
 /// Mappings looked at together when a full listing is over.
 const ABSENT_PAGE: u32 = 500;
 
@@ -146,6 +148,7 @@ impl Engine {
                 Next::Complete(cursor) => {
                     // A resumed listing has seen only its own part since: what is missing is told by the next whole one.
                     let whole = full && readable && resumed.is_none();
+                    let whole = whole && self.confirm_absent(job, generation).await?;
                     return self.conclude(job, Some(&cursor), (generation, full, whole), losses).await;
                 }
                 // Nothing that is missing may be taken for absent, and the next listing starts where this one did.
@@ -220,6 +223,43 @@ impl Engine {
             last.id.as_str().clone_into(&mut after);
             losses.extend(page.into_iter().filter(|m| !known.contains(&m.id)).map(|m| Loss { mapping: m.id }));
         }
+    }
+
+    /// Asks for every item that a whole listing did not name: a listing may be short, an item that is there is there.
+    /// `false`: something could not be asked, so nothing is taken for absent this time. Where the guard stops the run
+    /// anyway, or somebody confirmed, nobody is asked.
+    async fn confirm_absent(&self, job: &mut Job, generation: i64) -> Result<bool, Stop> {
+        let (firm, link) = (job.lease.firm.clone(), job.lease.link.clone());
+        let mut tx = self.store().read().await?;
+        let absent = tx.unseen_mappings(&firm, &link, generation, "", CONFIRM_MAX + 1).await?;
+        let counts = tx.count_mappings(&firm, &link).await?;
+        drop(tx);
+        let (mappings, removals) = (u64::try_from(counts.live + counts.conflicts).unwrap_or(0), absent.len() as u64);
+        let stopped = matches!(verdict(mappings, removals, 0), Verdict::Confirm { .. });
+        if job.link.confirmed > 0 || stopped || absent.len() > CONFIRM_MAX as usize {
+            return Ok(true);
+        }
+        for mapping in absent {
+            let Some(id) = mapping.remote.clone() else { continue };
+            let up = job.up.clone();
+            match ask!(self, &mut job.account, |at| up.fetch(at, &id)) {
+                Ok(None) => {}
+                Ok(Some(item)) => {
+                    let mut tx = self.held(job).await?;
+                    tx.mark_seen(&job.lease, generation, &[&id]).await?;
+                    let mapping = tx.mapping(&firm, &link, &mapping.id).await?;
+                    self.apply_item(&mut tx, job, mapping, &id, &item, generation, None).await?;
+                    tx.commit().await?;
+                }
+                Err(failure) if super::ends_everything(&failure) => return Err(failure.into()),
+                Err(failure) => {
+                    job.totals.errors += 1;
+                    job.left.get_or_insert_with(|| failure.to_string());
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Lets the guard see what would be removed, removes it, and stores the cursor, in one transaction.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::super::{Lens, Outgoing, Unfit};
-use super::fields::{OWN_MARK, OWN_UID};
+use super::fields::{OWN_MARK, OWN_UID, own_property};
 use super::guests;
 use super::held::{Event, Held, is_cancelled, text};
 use super::prose;
@@ -203,6 +203,9 @@ fn fields(
     set("location", is(&|t| t.location == said.location), json!(""), json!(said.location));
     let listed = if lens.attendees_live { Vec::new() } else { guests::as_text(&part.record.attendees, known) };
     let their_list = known.map(|event| prose::without_guests(&prose::plain(text(event, "description"))).1);
+    // A list in an event that is not ours, as in somebody's copy of one of ours, is that person's text.
+    let foreign = known.is_some_and(|event| own_property(event, OWN_MARK).is_none());
+    let listed = if listed.is_empty() && foreign { their_list.clone().unwrap_or_default() } else { listed };
     let same = is(&|t| t.description == said.description) && their_list.as_ref() == Some(&listed);
     let ours = prose::written(&prose::with_guests(&said.description, &listed));
     set("description", same, json!(""), json!(ours));
