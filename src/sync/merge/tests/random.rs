@@ -207,7 +207,13 @@ proptest! {
         let (models, objects) = states(given);
         let merged = take(&objects, &Prefer::Neither);
         let apart = apart(&[&models[0], &models[1], &models[2]]);
-        prop_assert_eq!(outcome(&merged, &apart), opinion(&models[0], &models[1], &models[2]));
+        let mut expected = opinion(&models[0], &models[1], &models[2]);
+        // A week that one side put back is still not one of a series that the other made shorter.
+        let weeks = read(&merged.object).weeks;
+        for (_, kind) in expected.kinds.iter_mut().filter(|(week, kind)| **week >= weeks && **kind == Kind::Plain) {
+            *kind = Kind::Gone;
+        }
+        prop_assert_eq!(outcome(&merged, &apart), expected);
     }
 
     #[test]
