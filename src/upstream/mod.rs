@@ -9,12 +9,14 @@
 //! | `answer` | what a provider said, and how a call failed |
 //! | `http` | the one way out |
 //! | `oauth` | the user's consent and the tokens that come of it |
+//! | `lens` | events and calendar objects, for connectors whose provider has events of its own |
 //! | `google` | Google Calendar |
 //! | `registry` | the providers that the operator set up |
 
 pub mod answer;
 pub mod google;
 pub mod http;
+mod lens;
 pub mod oauth;
 pub mod registry;
 

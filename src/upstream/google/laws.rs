@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use super::fields::{WRITTEN, body};
-use super::held::Held;
+use super::super::lens::fields::{WRITTEN, body};
+use super::super::lens::held::Held;
+use super::super::lens::steps::{Step, of_exceptions, of_master, usual};
+use super::super::lens::time;
 use super::tests::{google, object};
-use super::time;
-use super::write::{Step, of_exceptions, of_master, usual};
 use super::*;
 
 /// What would be at Google after this was carried out.

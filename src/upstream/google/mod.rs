@@ -1,35 +1,17 @@
 //! Google Calendar (API v3).
 //!
 //! Job: the calls, and the translation between Google's events and calendar objects. Neighbours: `super::http` carries the
-//! calls, [`super::oauth`] gets the tokens. An item is an event, or a series with all its exceptions; its snapshot is what
-//! `held` describes.
+//! calls, [`super::oauth`] gets the tokens, `super::lens` translates.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `call`, `refusal` | one call; what an error means |
 //! | `page` | listings, read |
-//! | `held` | what is known of an item, and what entries add to it |
 //! | `write` | creating, changing, deleting |
-//! | `time`, `prose`, `reminders`, `guests` | single fields, both ways |
-//! | `said`, `series`, `view` | what both sides can say, and an object seen so |
-//! | `get`, `put` | the two directions of the translation |
-//! | `fields`, `normal` | what is written; what is compared |
 
 mod call;
-mod fields;
-mod get;
-mod guests;
-mod held;
-mod normal;
 mod page;
-mod prose;
-mod put;
 mod refusal;
-mod reminders;
-mod said;
-mod series;
-mod time;
-mod view;
 mod write;
 
 #[cfg(test)]
@@ -46,16 +28,19 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::http::Transport;
+use super::lens::dialect::Dialect;
+use super::lens::fields::{OWN_MARK, own_property, uid_of};
+use super::lens::held::{self, Event, Held, is_cancelled, slot, text};
+use super::lens::{get, normal, put, steps};
 use super::{
     Answer, At, Batch, Channel, Entry, Failure, Folded, Lens, Outgoing, RemoteCalendar, Unfit, Upstream, Written, oauth,
 };
 use crate::domain::object::CalendarObject;
 use crate::domain::sync::{Provider, RemoteId, Snapshot};
 use crate::domain::time::{Clock, Instant};
+use crate::ics::rule::Frequency;
 
 use call::Call;
-use fields::{OWN_MARK, OWN_UID, own_property};
-use held::{Event, Held, is_cancelled, slot, text};
 use refusal::Asked;
 
 /// Where the API is when the operator does not say otherwise.
@@ -246,13 +231,25 @@ impl Google {
     }
 }
 
-/// The UID of the object that an event stands for: ours, if we made it, else Google's.
-fn uid_of(event: &Event) -> Option<String> {
-    let own = own_property(event, OWN_UID).map(str::to_owned);
-    own.or_else(|| Some(text(event, "iCalUID").to_owned()))
-        .map(|uid| uid.trim().to_owned())
-        .filter(|uid| !uid.is_empty())
-}
+/// What Google Calendar can hold.
+pub(super) const DIALECT: Dialect = Dialect {
+    name: "Google",
+    tentative: true,
+    colours: false,
+    dates: true,
+    reminders: 5,
+    mails: true,
+    // Four weeks.
+    minutes_max: 40_320,
+    reminders_left: "some reminders stay here: Google has five at most, in minutes before the start",
+    canon: |rule, _, _, _| {
+        let times = [&rule.by_hour, &rule.by_minute, &rule.by_second];
+        if rule.freq < Frequency::Daily || times.iter().any(|list| list.len() > 1) {
+            return Err("Google cannot repeat an appointment more often than daily");
+        }
+        Ok(rule)
+    },
+};
 
 impl Upstream for Google {
     fn provider(&self) -> Provider {
@@ -398,21 +395,21 @@ impl Upstream for Google {
     }
 
     fn normal(&self, item: &Snapshot) -> String {
-        normal::normal(item)
+        normal::normal(item, &DIALECT)
     }
 
     fn put(&self, item: &Snapshot, onto: Option<&CalendarObject>, lens: Lens<'_>) -> Result<CalendarObject, Unfit> {
-        put::put(item, onto, lens)
+        put::put(item, onto, lens, &DIALECT)
     }
 
     fn get(&self, object: &CalendarObject, held: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit> {
-        get::get(object, held, lens)
+        get::get(object, held, lens, &DIALECT)
     }
 
     fn says(&self, held: &Snapshot, item: &Outgoing) -> bool {
         let (held, wanted) = (Held::of(held), wanted(item));
-        write::of_master(&held, &wanted).is_empty()
-            && write::of_exceptions(&held, &wanted).is_empty()
+        steps::of_master(&held, &wanted).is_empty()
+            && steps::of_exceptions(&held, &wanted).is_empty()
             && held.master.is_some() == wanted.master.is_some()
     }
 

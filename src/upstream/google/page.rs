@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::lens::held::{Event, is_cancelled, item_of, slot, text};
+use super::super::lens::time::At;
 use super::super::{Batch, Entry, Failure, Next, RemoteCalendar};
-use super::held::{Event, is_cancelled, item_of, slot, text};
-use super::time::At;
 use crate::domain::sync::RemoteCalendarId;
 use crate::ics::zone::Zone;
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::held::Held;
+use super::super::lens::held::Held;
 use super::*;
 
 /// A connector that nobody asks anything.
@@ -256,7 +256,7 @@ fn local_changes_of_instances_ask_for_what_they_need() {
     let steps = |lines: &str| {
         let out = google().get(&object(lines), Some(&held), BERLIN).expect("expressible");
         let (before, wanted) = (Held::of(&held), wanted(&out));
-        (write::of_master(&before, &wanted), write::of_exceptions(&before, &wanted))
+        (steps::of_master(&before, &wanted), steps::of_exceptions(&before, &wanted))
     };
     let with_exdate = SERIES.replace(
         "EXDATE;TZID=Europe/Berlin:20261022T090000",
@@ -267,7 +267,7 @@ fn local_changes_of_instances_ask_for_what_they_need() {
 
     let (master, exceptions) = steps(SERIES);
     assert!(master.is_empty(), "{master:?}");
-    let [(slot, write::Step::Patch(fields))] = exceptions.as_slice() else { panic!("{exceptions:?}") };
+    let [(slot, steps::Step::Patch(fields))] = exceptions.as_slice() else { panic!("{exceptions:?}") };
     assert_eq!(
         (slot.as_str(), &fields["status"], &fields["summary"]),
         ("20261021T070000Z", &json!("confirmed"), &json!("Daily"))
@@ -279,7 +279,7 @@ fn local_changes_of_instances_ask_for_what_they_need() {
         .expect("a part")
         .trim_end();
     let (_, exceptions) = steps(without);
-    let [(_, write::Step::Patch(fields))] = exceptions.as_slice() else { panic!("{exceptions:?}") };
+    let [(_, steps::Step::Patch(fields))] = exceptions.as_slice() else { panic!("{exceptions:?}") };
     assert_eq!(
         (&fields["summary"], &fields["start"]["dateTime"]),
         (&json!("Daily"), &json!("2026-10-26T09:00:00+01:00"))
@@ -288,7 +288,7 @@ fn local_changes_of_instances_ask_for_what_they_need() {
     let removed = without.replace("20261021T090000", "20261021T090000,20261026T090000");
     let (master, exceptions) = steps(&removed);
     assert!(master.is_empty(), "{master:?}");
-    assert_eq!(exceptions, [("20261026T080000Z".to_owned(), write::Step::Remove)]);
+    assert_eq!(exceptions, [("20261026T080000Z".to_owned(), steps::Step::Remove)]);
 }
 
 #[test]

@@ -5,67 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::super::{At, Failure, Written};
 use super::Google;
-use super::fields::{OWN_ID, body, patch};
-use super::held::{Event, Held, is_cancelled, text};
 use super::refusal::Asked;
-use super::said::Said;
-use super::time;
 use crate::domain::sync::RemoteId;
-
-/// What one exception needs.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
-    /// These fields.
-    Patch(Map<String, Value>),
-    /// Its removal.
-    Remove,
-}
-
-/// What would change the item's own event: empty where it says so already.
-pub(super) fn of_master(held: &Held, wanted: &Held) -> Map<String, Value> {
-    match (&held.master, &wanted.master) {
-        (Some(held), Some(wanted)) => patch(held, wanted),
-        _ => Map::new(),
-    }
-}
-
-/// What would change its exceptions, in the order of slots.
-pub(super) fn of_exceptions(held: &Held, wanted: &Held) -> Vec<(String, Step)> {
-    let step = |(slot, wanted): (&String, &Event)| {
-        let known = held.exceptions.get(slot);
-        let step = match (is_cancelled(wanted), known) {
-            (true, Some(known)) if is_cancelled(known) => return None,
-            (true, _) => Step::Remove,
-            // What a cancelled exception still says is nobody's word.
-            (false, Some(known)) if is_cancelled(known) => Step::Patch(wanted.clone()),
-            (false, known) => {
-                let usual = || held.master.as_ref().and_then(|master| usual(master, slot)).unwrap_or_default();
-                let fields = match known {
-                    Some(known) => patch(known, wanted),
-                    None => patch(&usual(), wanted),
-                };
-                if fields.is_empty() {
-                    return None;
-                }
-                Step::Patch(fields)
-            }
-        };
-        Some((slot.clone(), step))
-    };
-    wanted.exceptions.iter().filter_map(step).collect()
-}
-
-/// The instance of a series in a slot, as Google shows it before anybody changed it.
-pub(super) fn usual(master: &Event, slot: &str) -> Option<Event> {
-    let said = Said::of_json(master, "UTC")?;
-    let slot = time::At::of_key(slot, said.start.zone().unwrap_or("UTC"))?;
-    let instance = said.in_slot(&slot);
-    let mut event = master.clone();
-    event.remove("recurrence");
-    event.insert("start".into(), instance.start.to_json());
-    event.insert("end".into(), instance.end.to_json());
-    Some(event)
-}
+use crate::upstream::lens::fields::{OWN_ID, body};
+use crate::upstream::lens::held::{Event, Held, is_cancelled, text};
+use crate::upstream::lens::steps::{Step, of_exceptions, of_master};
+use crate::upstream::lens::time;
 
 impl Google {
     pub(super) async fn insert(

@@ -13,29 +13,29 @@ use super::time;
 use crate::domain::sync::{RemoteId, Snapshot};
 
 /// An event as Google writes it.
-pub(super) type Event = Map<String, Value>;
+pub(in crate::upstream) type Event = Map<String, Value>;
 
 /// A snapshot, read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Held {
+pub(in crate::upstream) struct Held {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) master: Option<Event>,
+    pub(in crate::upstream) master: Option<Event>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) exceptions: BTreeMap<String, Event>,
+    pub(in crate::upstream) exceptions: BTreeMap<String, Event>,
 }
 
 impl Held {
     /// Reads a snapshot; one that is none of ours holds nothing.
-    pub(super) fn of(snapshot: &Snapshot) -> Held {
+    pub(in crate::upstream) fn of(snapshot: &Snapshot) -> Held {
         serde_json::from_str(&snapshot.0).unwrap_or_default()
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(in crate::upstream) fn snapshot(&self) -> Snapshot {
         Snapshot(serde_json::to_string(self).unwrap_or_default())
     }
 
     /// The item's own event, or the first of the exceptions that stand alone.
-    pub(super) fn speaker(&self) -> Option<&Event> {
+    pub(in crate::upstream) fn speaker(&self) -> Option<&Event> {
         self.master.as_ref().or_else(|| self.exceptions.values().next())
     }
 
@@ -65,7 +65,7 @@ impl Held {
 
 /// What is held, with these entries carried into it. What stands for whole things comes before what is deleted, as
 /// Google may list a split series in either order.
-pub(super) fn fold(held: Option<&Snapshot>, entries: &[Entry]) -> Folded {
+pub(in crate::upstream) fn fold(held: Option<&Snapshot>, entries: &[Entry]) -> Folded {
     let known = held.map(Held::of);
     let had = known.is_some();
     let mut whole = known.unwrap_or_default();
@@ -100,7 +100,7 @@ pub(super) fn fold(held: Option<&Snapshot>, entries: &[Entry]) -> Folded {
 }
 
 /// What entries are whose series is not there for us.
-pub(super) fn alone(entries: &[Entry]) -> Folded {
+pub(in crate::upstream) fn alone(entries: &[Entry]) -> Folded {
     let mut whole = Held::default();
     for event in entries.iter().filter_map(read).filter(|event| slot(event).is_some()) {
         whole.take(event);
@@ -113,13 +113,13 @@ fn read(entry: &Entry) -> Option<Event> {
 }
 
 /// The item that an event belongs to.
-pub(super) fn item_of(event: &Event) -> Option<RemoteId> {
+pub(in crate::upstream) fn item_of(event: &Event) -> Option<RemoteId> {
     let id = event.get("recurringEventId").or_else(|| event.get("id"))?.as_str()?;
     (!id.is_empty()).then(|| RemoteId(id.to_owned()))
 }
 
 /// The slot of the series that an exception stands for.
-pub(super) fn slot(event: &Event) -> Option<String> {
+pub(in crate::upstream) fn slot(event: &Event) -> Option<String> {
     event.get("recurringEventId")?.as_str()?;
     event.get("originalStartTime").and_then(time::key_of).or_else(|| {
         // Google's instance ids end in the slot.
@@ -128,12 +128,12 @@ pub(super) fn slot(event: &Event) -> Option<String> {
     })
 }
 
-pub(super) fn is_cancelled(event: &Event) -> bool {
+pub(in crate::upstream) fn is_cancelled(event: &Event) -> bool {
     text(event, "status") == "cancelled"
 }
 
 /// A text field; empty where there is none.
-pub(super) fn text<'a>(event: &'a Event, name: &str) -> &'a str {
+pub(in crate::upstream) fn text<'a>(event: &'a Event, name: &str) -> &'a str {
     event.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! What a series repeats by: Google's `recurrence` lines with its cancelled exceptions, and the RRULE, RDATE, EXDATE and
+//! What a series repeats by: the event's `recurrence` lines with its cancelled exceptions, and the RRULE, RDATE, EXDATE and
 //! cancelled overrides of an object.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,11 +8,12 @@ use jiff::ToSpan;
 use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
+use super::dialect::Dialect;
 use super::held::{Held, is_cancelled};
 use super::time::{At, zone_of};
 use crate::domain::appointment::{Appointment, Status};
 use crate::domain::recurrence::lawful_rule;
-use crate::ics::rule::{Budget, Frequency, LastStart, Rule, Truncated, Until};
+use crate::ics::rule::{Budget, LastStart, Rule, Truncated, Until};
 use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Document, Period, Property, When};
 
@@ -21,20 +22,20 @@ const LINES_MAX: usize = 20_000;
 
 /// What a series repeats by. Slots are keys: see [`At::key`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Series {
+pub(in crate::upstream) struct Series {
     /// RRULE, by the letter.
-    pub(super) rules: BTreeSet<String>,
+    pub(in crate::upstream) rules: BTreeSet<String>,
     /// EXRULE, by the letter.
-    pub(super) unless: BTreeSet<String>,
+    pub(in crate::upstream) unless: BTreeSet<String>,
     /// RDATE.
-    pub(super) added: BTreeSet<String>,
+    pub(in crate::upstream) added: BTreeSet<String>,
     /// EXDATE, and slots that are cancelled.
-    pub(super) removed: BTreeSet<String>,
+    pub(in crate::upstream) removed: BTreeSet<String>,
 }
 
 impl Series {
     /// Of an item.
-    pub(super) fn of_held(held: &Held, zone: &str) -> Series {
+    pub(in crate::upstream) fn of_held(held: &Held, zone: &str, dialect: &Dialect) -> Series {
         let Some(master) = &held.master else { return Series::default() };
         let Some(start) = master.get("start").and_then(|start| At::of_json(start, zone)) else {
             return Series::default();
@@ -43,7 +44,7 @@ impl Series {
         if lines.0.is_empty() {
             return Series::default();
         }
-        let mut series = lines.read(&start);
+        let mut series = lines.read(&start, dialect);
         let slots = Slots::of(&series, &start);
         let mut budget = Budget::default();
         let cancelled = held.exceptions.iter().filter(|(_, event)| is_cancelled(event)).map(|(slot, _)| slot);
@@ -57,18 +58,18 @@ impl Series {
     }
 
     /// Of an object: its master, and the slots of its overrides, each with whether it is cancelled.
-    pub(super) fn of_object(
+    pub(in crate::upstream) fn of_object(
         master: &Component,
         record: &Appointment,
         overridden: &BTreeMap<String, Status>,
-        zones: &Zones<'_>,
-        zone: &str,
+        (zones, zone): (&Zones<'_>, &str),
+        dialect: &Dialect,
     ) -> Series {
         let form = Form { start: &record.start, zones, zone };
         // A floating series is one of the calendar's zone to Google.
         let start = form.slot(&record.start).to_when();
         let rules = |name: &'static str| -> BTreeSet<String> {
-            master.properties_named(name).map(|p| by_the_letter(p.value(), &start, &form.zone())).collect()
+            master.properties_named(name).map(|p| by_the_letter(p.value(), &start, &form.zone(), dialect)).collect()
         };
         let keys = |dates: &[When]| -> BTreeSet<String> { dates.iter().map(|when| form.slot(when).key()).collect() };
         let mut series = Series {
@@ -96,22 +97,22 @@ impl Series {
         series
     }
 
-    pub(super) fn is_single(&self) -> bool {
+    pub(in crate::upstream) fn is_single(&self) -> bool {
         self.rules.is_empty() && self.added.is_empty()
     }
 
     /// Whether only the removed slots may differ.
-    pub(super) fn same_but_removed(&self, other: &Series) -> bool {
+    pub(in crate::upstream) fn same_but_removed(&self, other: &Series) -> bool {
         self.rules == other.rules && self.unless == other.unless && self.added == other.added
     }
 
     /// Of Google's lines alone.
-    pub(super) fn of_lines(lines: Option<&Value>, start: &At) -> Series {
-        Lines::of_json(lines).read(start)
+    pub(in crate::upstream) fn of_lines(lines: Option<&Value>, start: &At, dialect: &Dialect) -> Series {
+        Lines::of_json(lines).read(start, dialect)
     }
 
     /// As Google's lines, of an object that starts then. `left_out`: removed slots that Google knows as cancelled.
-    pub(super) fn to_json(&self, start: &At, left_out: &BTreeSet<String>) -> Value {
+    pub(in crate::upstream) fn to_json(&self, start: &At, left_out: &BTreeSet<String>) -> Value {
         let mut lines: Vec<String> = self.rules.iter().map(|rule| format!("RRULE:{rule}")).collect();
         lines.extend(self.unless.iter().map(|rule| format!("EXRULE:{rule}")));
         let mut dates = |name: &str, keys: Vec<&String>| {
@@ -182,16 +183,16 @@ impl Slots {
 const NEAR: i64 = 3;
 
 /// How the dates of one series are written, and what they mean.
-pub(super) struct Form<'a> {
-    pub(super) start: &'a When,
-    pub(super) zones: &'a Zones<'a>,
+pub(in crate::upstream) struct Form<'a> {
+    pub(in crate::upstream) start: &'a When,
+    pub(in crate::upstream) zones: &'a Zones<'a>,
     /// The calendar's.
-    pub(super) zone: &'a str,
+    pub(in crate::upstream) zone: &'a str,
 }
 
 impl Form<'_> {
     /// The zone that the series is expanded in.
-    pub(super) fn zone(&self) -> Zone {
+    pub(in crate::upstream) fn zone(&self) -> Zone {
         match self.zones.of_value(self.start) {
             Zone::Floating => zone_of(self.zone),
             zone => zone,
@@ -199,7 +200,7 @@ impl Form<'_> {
     }
 
     /// The slot that a date of the series means, in the kind of the start: a day stands for the instance of that day.
-    pub(super) fn slot(&self, when: &When) -> At {
+    pub(in crate::upstream) fn slot(&self, when: &When) -> At {
         let zone = self.zones.of_value(when);
         match (self.start, when) {
             (When::Date(_), When::Date(date)) => At::Day(*date),
@@ -216,7 +217,7 @@ impl Form<'_> {
     }
 
     /// A rule by the letter, with its end in the form of the start.
-    pub(super) fn rule(&self, rule: &str) -> String {
+    pub(in crate::upstream) fn rule(&self, rule: &str) -> String {
         let Ok(mut parsed) = Rule::parse(rule) else { return rule.to_owned() };
         if let (When::Floating(_), Some(Until::Utc(until))) = (self.start, parsed.until) {
             parsed.until = Some(Until::Local(self.zone().local(Zone::Utc.instant(until))));
@@ -225,7 +226,7 @@ impl Form<'_> {
     }
 
     /// The date of a slot, in the form of the start.
-    pub(super) fn date(&self, slot: &At) -> When {
+    pub(in crate::upstream) fn date(&self, slot: &At) -> When {
         match (self.start, slot) {
             (_, At::Day(date)) => When::Date(*date),
             (When::Date(_), At::Time { at, .. }) => When::Date(self.zone().local(*at).date()),
@@ -245,7 +246,7 @@ fn with_local(kind: &When, local: DateTime) -> When {
 
 /// A rule as strict readers want it; one that nobody can read, as it is. A count that begins with a start outside of the
 /// rule becomes an end: readers disagree about whether such a start is counted.
-pub(super) fn by_the_letter(rule: &str, start: &When, zone: &Zone) -> String {
+pub(in crate::upstream) fn by_the_letter(rule: &str, start: &When, zone: &Zone, dialect: &Dialect) -> String {
     let Ok(mut parsed) = Rule::parse(rule.trim()) else { return rule.trim().to_uppercase() };
     if start.is_date() {
         parsed = parsed.for_dates();
@@ -257,11 +258,15 @@ pub(super) fn by_the_letter(rule: &str, start: &When, zone: &Zone) -> String {
         parsed.count = None;
         parsed.until = Some(if start.is_date() { Until::Date(last.date()) } else { Until::Local(last) });
     }
-    lawful_rule(parsed, start, zone).to_string()
+    let lawful = lawful_rule(parsed, start, zone);
+    match (dialect.canon)(lawful.clone(), start.local(), start.is_date(), zone) {
+        Ok(kept) => lawful_rule(kept, start, zone).to_string(),
+        Err(_) => lawful.to_string(),
+    }
 }
 
-/// Whether a rule is one that Google can keep for a series with that start: read by everybody, and with an end behind it.
-pub(super) fn makes_sense(rule: &str, start: &At) -> bool {
+/// Whether a rule is one that a provider can keep for a series with that start: read by everybody, and with an end behind it.
+pub(in crate::upstream) fn makes_sense(rule: &str, start: &At) -> bool {
     let Ok(rule) = Rule::parse(rule) else { return false };
     match (rule.until, start) {
         (Some(Until::Date(until)), At::Day(start)) => until >= *start,
@@ -270,16 +275,7 @@ pub(super) fn makes_sense(rule: &str, start: &At) -> bool {
     }
 }
 
-/// Whether a rule repeats more often than Google can.
-pub(super) fn too_often(rule: &str) -> bool {
-    Rule::parse(rule).is_ok_and(|rule| rule.freq < Frequency::Daily || has_times(&rule))
-}
-
-fn has_times(rule: &Rule) -> bool {
-    rule.by_hour.len() > 1 || rule.by_minute.len() > 1 || rule.by_second.len() > 1
-}
-
-/// Google's lines, read as properties.
+/// The lines of an event, read as properties.
 struct Lines(Vec<Property>);
 
 impl Lines {
@@ -303,11 +299,15 @@ impl Lines {
         Lines(properties.unwrap_or_default())
     }
 
-    fn read(&self, start: &At) -> Series {
+    fn read(&self, start: &At, dialect: &Dialect) -> Series {
         let start_when = start.to_when();
         let zone = start.zone().map_or(Zone::Floating, zone_of);
         let rules = |name: &str| -> BTreeSet<String> {
-            self.0.iter().filter(|p| p.is(name)).map(|p| by_the_letter(p.value(), &start_when, &zone)).collect()
+            self.0
+                .iter()
+                .filter(|p| p.is(name))
+                .map(|p| by_the_letter(p.value(), &start_when, &zone, dialect))
+                .collect()
         };
         let keys = |name: &str| -> BTreeSet<String> {
             let dates = self.0.iter().filter(|p| p.is(name)).flat_map(dates_of);

@@ -6,8 +6,8 @@ use super::held::{Event, text};
 use super::reminders::Reminders;
 use super::time::At;
 
-/// What we write. Everything else in an event is Google's or somebody else's.
-pub(super) const WRITTEN: [&str; 11] = [
+/// What we write. Everything else in an event is the provider's or somebody else's.
+pub(in crate::upstream) const WRITTEN: [&str; 13] = [
     "summary",
     "description",
     "location",
@@ -19,6 +19,8 @@ pub(super) const WRITTEN: [&str; 11] = [
     "visibility",
     "reminders",
     "attendees",
+    "categories",
+    "busy",
 ];
 
 /// A field without what makes no difference: `None` where it says what its absence does.
@@ -28,6 +30,7 @@ fn bare(name: &str, value: Option<&Value>) -> Option<Value> {
         "status" => "confirmed",
         "transparency" => "opaque",
         "visibility" => "default",
+        "busy" => "busy",
         _ => "",
     };
     match name {
@@ -36,7 +39,7 @@ fn bare(name: &str, value: Option<&Value>) -> Option<Value> {
             Reminders::Inherited => None,
             these => Some(these.to_json()),
         },
-        "recurrence" | "attendees" => value.as_array().filter(|all| !all.is_empty()).map(|all| {
+        "recurrence" | "attendees" | "categories" => value.as_array().filter(|all| !all.is_empty()).map(|all| {
             let mut all = all.clone();
             all.sort_by_key(|one| one.as_str().map_or_else(|| one["email"].to_string(), str::to_owned));
             Value::Array(all)
@@ -46,7 +49,7 @@ fn bare(name: &str, value: Option<&Value>) -> Option<Value> {
 }
 
 /// The fields of `wanted` that would change `held`, as a merge patch.
-pub(super) fn patch(held: &Event, wanted: &Event) -> Map<String, Value> {
+pub(in crate::upstream) fn patch(held: &Event, wanted: &Event) -> Map<String, Value> {
     let mut out = Map::new();
     for name in WRITTEN {
         let Some(value) = wanted.get(name) else { continue };
@@ -79,7 +82,7 @@ pub(super) fn patch(held: &Event, wanted: &Event) -> Map<String, Value> {
 }
 
 /// A new event's body: what says nothing is left out.
-pub(super) fn body(wanted: &Event) -> Map<String, Value> {
+pub(in crate::upstream) fn body(wanted: &Event) -> Map<String, Value> {
     let said = |name: &str, value: &Value| match name {
         "start" | "end" | "reminders" => Some(value.clone()),
         _ if WRITTEN.contains(&name) => bare(name, Some(value)).map(|_| value.clone()),
@@ -89,19 +92,27 @@ pub(super) fn body(wanted: &Event) -> Map<String, Value> {
 }
 
 /// A property of ours on an event.
-pub(super) fn own_property<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
+pub(in crate::upstream) fn own_property<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
     let private = event.get("extendedProperties")?.get("private")?;
-    // A copy that somebody made in Google's pages has the properties and another id.
+    // A copy that somebody made in the provider's pages has the properties and another id.
     (private.get(OWN_ID)?.as_str()? == text(event, "id")).then_some(())?;
     private.get(name)?.as_str()
 }
 
+/// The UID of the object that an event stands for: ours, if we made it, else the provider's.
+pub(in crate::upstream) fn uid_of(event: &Event) -> Option<String> {
+    let own = own_property(event, OWN_UID).map(str::to_owned);
+    own.or_else(|| Some(text(event, "iCalUID").to_owned()))
+        .map(|uid| uid.trim().to_owned())
+        .filter(|uid| !uid.is_empty())
+}
+
 /// The id of the event that our properties were written on.
-pub(super) const OWN_ID: &str = "kalendsId";
+pub(in crate::upstream) const OWN_ID: &str = "kalendsId";
 /// The UID of the object that it stands for.
-pub(super) const OWN_UID: &str = "kalendsUid";
+pub(in crate::upstream) const OWN_UID: &str = "kalendsUid";
 /// Our signed mark.
-pub(super) const OWN_MARK: &str = "kalendsMark";
+pub(in crate::upstream) const OWN_MARK: &str = "kalendsMark";
 
 #[cfg(test)]
 mod tests {

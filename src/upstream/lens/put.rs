@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Lens, Unfit};
+use super::dialect::Dialect;
+use super::fields::uid_of;
 use super::held::{Event, Held, is_cancelled, text};
 use super::reminders::Reminders;
 use super::said::{Recurs, Said, same_time, video};
 use super::series::Series;
 use super::time::{At, zone_of};
-use super::uid_of;
 use super::view::{Part, View};
 use super::{get, guests, prose};
 use crate::domain::appointment::{Appointment, Spelling, Status, carry};
@@ -18,18 +19,24 @@ use crate::ics::zone::{Zone, Zones};
 use crate::ics::{Component, Document, Property, When, build};
 
 /// The object that the item stands for.
-pub(super) fn put(item: &Snapshot, onto: Option<&CalendarObject>, lens: Lens<'_>) -> Result<CalendarObject, Unfit> {
+pub(in crate::upstream) fn put(
+    item: &Snapshot,
+    onto: Option<&CalendarObject>,
+    lens: Lens<'_>,
+    dialect: &Dialect,
+) -> Result<CalendarObject, Unfit> {
     let held = Held::of(item);
     let speaker = held.speaker().ok_or_else(|| Unfit("the item is empty".into()))?;
     let fresh = match onto {
         Some(_) => None,
-        None => Some(skeleton(&held, speaker, lens)?),
+        None => Some(skeleton(&held, speaker, lens, dialect)?),
     };
     let object = onto.or(fresh.as_ref()).ok_or_else(|| Unfit("the item is empty".into()))?;
-    let view = View::of(object, lens.zone)?;
+    let view = View::of(object, lens.zone, dialect)?;
     let calendar = object.document().calendar().ok_or_else(|| Unfit("there is no calendar in it".into()))?;
     let mut work = Work {
         lens,
+        dialect,
         held: &held,
         view: &view,
         fresh: onto.is_none(),
@@ -44,11 +51,11 @@ pub(super) fn put(item: &Snapshot, onto: Option<&CalendarObject>, lens: Lens<'_>
     }
     let Some(document) = work.finish(object) else { return Ok(object.clone()) };
     CalendarObject::parse(document.to_bytes())
-        .map_err(|error| Unfit(format!("what Google says is no lawful object: {error}")))
+        .map_err(|error| Unfit(format!("what {} says is no lawful object: {error}", dialect.name)))
 }
 
 /// An object with nothing in it but who it is and when it starts.
-fn skeleton(held: &Held, speaker: &Event, lens: Lens<'_>) -> Result<CalendarObject, Unfit> {
+fn skeleton(held: &Held, speaker: &Event, lens: Lens<'_>, dialect: &Dialect) -> Result<CalendarObject, Unfit> {
     let no_uid = || Unfit("the item has no UID".into());
     let uid = uid_of(speaker).ok_or_else(no_uid)?;
     let mut components = Vec::new();
@@ -84,10 +91,10 @@ fn skeleton(held: &Held, speaker: &Event, lens: Lens<'_>) -> Result<CalendarObje
         spelling.define(calendar);
     }
     CalendarObject::parse(document.to_bytes())
-        .map_err(|error| Unfit(format!("what Google says is no lawful object: {error}")))
+        .map_err(|error| Unfit(format!("what {} says is no lawful object: {error}", dialect.name)))
 }
 
-/// A timestamp of Google's; the beginning of time where there is none.
+/// A timestamp of the event's; the beginning of time where there is none.
 fn stamp_of(event: &Event, name: &str) -> When {
     let at = text(event, name).parse::<jiff::Timestamp>().unwrap_or_default();
     When::Utc(Zone::Utc.local(jiff::Timestamp::from_second(at.as_second()).unwrap_or_default()))
@@ -96,6 +103,7 @@ fn stamp_of(event: &Event, name: &str) -> When {
 /// The changes that an item asks of an object.
 struct Work<'a> {
     lens: Lens<'a>,
+    dialect: &'a Dialect,
     held: &'a Held,
     view: &'a View<'a>,
     /// The object was made just now and has no words of anybody in it.
@@ -113,7 +121,7 @@ impl Work<'_> {
         let view = self.view;
         let said =
             Said::of_json(event, self.lens.zone).ok_or_else(|| Unfit("the item has no readable times".into()))?;
-        let series = Series::of_held(self.held, self.lens.zone);
+        let series = Series::of_held(self.held, self.lens.zone, self.dialect);
         let Some(part) = &view.master else {
             return Err(Unfit("the series of these instances is not in the object".into()));
         };
@@ -244,7 +252,13 @@ impl Work<'_> {
     /// Fills a component that is added.
     fn fill(&mut self, component: Component, event: &Event, says: &Said) {
         let Some(record) = Appointment::of_component(&component, &self.view.zones) else { return };
-        let said = Said::of_appointment(&record, Class::of(&component), &self.view.zones, self.lens.zone);
+        let said = Said::of_appointment(
+            &component,
+            &record,
+            Class::of(&component),
+            (&self.view.zones, self.lens.zone),
+            self.dialect,
+        );
         let pattern = component.clone();
         let part = Part { at: usize::MAX, component: &pattern, record, said };
         let wanted = self.wanted(&part, event, says, Recurs::No);
@@ -256,7 +270,7 @@ impl Work<'_> {
         }
     }
 
-    /// The record that a part should be: what it is, where it says what Google does.
+    /// The record that a part should be: what it is, where it says what the provider does.
     fn wanted(&self, part: &Part<'_>, event: &Event, says: &Said, recurs: Recurs) -> Appointment {
         let (said, before) = (&part.said, &part.record);
         let mut wanted = before.clone();
@@ -280,8 +294,11 @@ impl Work<'_> {
             wanted.status = says.status;
         }
         wanted.transparent = says.transparent;
+        if self.dialect.colours && said.categories != says.categories {
+            wanted.categories = says.categories.iter().cloned().collect();
+        }
         if !Reminders::same(&said.reminders, &says.reminders) {
-            wanted.reminders = says.reminders.onto(&before.reminders);
+            wanted.reminders = says.reminders.onto(&before.reminders, self.dialect);
         }
         // An attendee whom the event does not name is one of the text; where there is no text of ours, it was taken away.
         let listed = prose::without_guests(&prose::plain(super::held::text(event, "description"))).1;
@@ -296,7 +313,7 @@ impl Work<'_> {
         wanted
     }
 
-    /// A time of Google's in the way that this object writes times: one that floats goes on floating.
+    /// A time of the event's in the way that this object writes times: one that floats goes on floating.
     fn in_form(&self, before: &When, at: &At) -> When {
         match (before, at) {
             (When::Floating(_), At::Time { at: instant, zone }) if zone == self.lens.zone => {
@@ -317,7 +334,7 @@ impl Work<'_> {
         let zones = &self.view.zones;
         let form = super::series::Form { start: &start, zones, zone: self.lens.zone };
         let letter_start = form.slot(&start).to_when();
-        let letter = |rule: &String| super::series::by_the_letter(rule, &letter_start, &form.zone());
+        let letter = |rule: &String| super::series::by_the_letter(rule, &letter_start, &form.zone(), self.dialect);
         let have: BTreeSet<String> = before.recurrence.rules.iter().map(letter).collect();
         if have != series.rules {
             let kept = before.recurrence.rules.iter().filter(|rule| series.rules.contains(&letter(rule)));
@@ -379,6 +396,7 @@ impl Work<'_> {
     fn change(&mut self, part: &Part<'_>, mut component: Component, event: &Event, wanted: &Appointment) {
         let was = part.component.to_bytes();
         carry(&mut component, &part.record, wanted, &self.view.zones, &mut self.spelling);
+        super::busy::put(&mut component, super::busy::of_json(event), wanted.transparent);
         let changed = component.to_bytes() != was;
         if !changed && !self.fresh && part.at != usize::MAX {
             return;

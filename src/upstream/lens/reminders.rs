@@ -1,4 +1,4 @@
-//! Reminders, which have three states at Google: the calendar's own, none, and a list of at most five.
+//! Reminders, which have three states: the calendar's own, none, and a list of at most as many as the provider has.
 //!
 //! An object without alarms does not say which of the first two it means: it goes with either, and neither is written
 //! over the other.
@@ -7,19 +7,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::dialect::Dialect;
 use crate::domain::appointment::{Action, Reminder, ReminderTime};
-
-/// The most that Google keeps.
-const REMINDERS_MAX: usize = 5;
-/// The longest time before the start: four weeks.
-const MINUTES_MAX: i64 = 40_320;
 
 /// A reminder that both sides can say: whether it is a mail, and how many minutes before the start.
 type Key = (bool, i64);
 
 /// What is said about reminders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reminders {
+pub(in crate::upstream) enum Reminders {
     /// Those of the calendar.
     Inherited,
     /// These.
@@ -28,27 +24,27 @@ pub(super) enum Reminders {
 
 impl Reminders {
     /// Of an event. Google leaves the field out for who does not see it.
-    pub(super) fn of_json(value: Option<&Value>) -> Reminders {
+    pub(in crate::upstream) fn of_json(value: Option<&Value>) -> Reminders {
         let Some(value) = value else { return Reminders::Inherited };
         if value.get("useDefault").and_then(Value::as_bool) == Some(true) {
             return Reminders::Inherited;
         }
         let all = value.get("overrides").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let key = |one: &Value| -> Option<Key> {
-            let minutes = one.get("minutes")?.as_i64()?.clamp(0, MINUTES_MAX);
+            let minutes = one.get("minutes")?.as_i64()?.max(0);
             Some((one.get("method").and_then(Value::as_str) == Some("email"), minutes))
         };
         Reminders::These(all.iter().filter_map(key).collect())
     }
 
-    /// Of an appointment, as far as Google can say them; and how many it cannot.
-    pub(super) fn of_alarms(alarms: &[Reminder]) -> (Reminders, usize) {
+    /// Of an appointment, as far as the provider can say them; and how many it cannot.
+    pub(in crate::upstream) fn of_alarms(alarms: &[Reminder], dialect: &Dialect) -> (Reminders, usize) {
         let mut these = BTreeSet::new();
         let mut left = 0;
         for alarm in alarms {
-            match key(alarm) {
+            match key(alarm, dialect) {
                 Some(key) if these.contains(&key) => {}
-                Some(key) if these.len() < REMINDERS_MAX => {
+                Some(key) if these.len() < dialect.reminders => {
                     these.insert(key);
                 }
                 _ => left += 1,
@@ -57,15 +53,15 @@ impl Reminders {
         (Reminders::These(these), left)
     }
 
-    /// Whether an object's reminders say what Google's do.
-    pub(super) fn same(object: &Reminders, google: &Reminders) -> bool {
-        match (object, google) {
+    /// Whether an object's reminders say what the provider's do.
+    pub(in crate::upstream) fn same(object: &Reminders, theirs: &Reminders) -> bool {
+        match (object, theirs) {
             (Reminders::These(these), Reminders::Inherited) => these.is_empty(),
-            (object, google) => object == google,
+            (object, theirs) => object == theirs,
         }
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    pub(in crate::upstream) fn to_json(&self) -> Value {
         match self {
             Reminders::Inherited => json!({ "useDefault": true }),
             Reminders::These(these) => {
@@ -80,18 +76,26 @@ impl Reminders {
         }
     }
 
-    /// The alarms of an object that is to say this: what Google cannot say stays, and so does every alarm that says one
+    /// The alarms of an object that is to say this: what the provider cannot say stays, and so does every alarm that says one
     /// of these.
-    pub(super) fn onto(&self, alarms: &[Reminder]) -> Vec<Reminder> {
+    pub(in crate::upstream) fn onto(&self, alarms: &[Reminder], dialect: &Dialect) -> Vec<Reminder> {
+        // Only what the provider was told can have been taken away there.
+        let told = match Reminders::of_alarms(alarms, dialect).0 {
+            Reminders::These(told) => told,
+            Reminders::Inherited => BTreeSet::new(),
+        };
         let none = BTreeSet::new();
         let these = match self {
             Reminders::These(these) => these,
             Reminders::Inherited => &none,
         };
-        let mut out: Vec<Reminder> =
-            alarms.iter().filter(|alarm| key(alarm).is_none_or(|key| these.contains(&key))).cloned().collect();
+        let mut out: Vec<Reminder> = alarms
+            .iter()
+            .filter(|alarm| key(alarm, dialect).is_none_or(|key| these.contains(&key) || !told.contains(&key)))
+            .cloned()
+            .collect();
         for (mail, minutes) in these {
-            if !out.iter().any(|alarm| key(alarm) == Some((*mail, *minutes))) {
+            if !out.iter().any(|alarm| key(alarm, dialect) == Some((*mail, *minutes))) {
                 let action = if *mail { Action::Email } else { Action::Display };
                 out.push(Reminder { time: ReminderTime::BeforeStart(minutes * 60), action });
             }
@@ -100,14 +104,17 @@ impl Reminders {
     }
 }
 
-fn key(alarm: &Reminder) -> Option<Key> {
+fn key(alarm: &Reminder, dialect: &Dialect) -> Option<Key> {
     let ReminderTime::BeforeStart(seconds) = alarm.time else { return None };
     let minutes = seconds / 60;
-    (seconds % 60 == 0 && (0..=MINUTES_MAX).contains(&minutes)).then_some((alarm.action == Action::Email, minutes))
+    let mail = alarm.action == Action::Email;
+    let expressible = seconds % 60 == 0 && (0..=dialect.minutes_max).contains(&minutes) && (dialect.mails || !mail);
+    expressible.then_some((mail, minutes))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::google::DIALECT as GOOGLE;
     use super::*;
 
     fn before(minutes: i64) -> Reminder {
@@ -116,10 +123,10 @@ mod tests {
 
     #[test]
     fn no_alarm_goes_with_the_calendars_own_and_with_none() {
-        let (none, _) = Reminders::of_alarms(&[]);
+        let (none, _) = Reminders::of_alarms(&[], &GOOGLE);
         assert!(Reminders::same(&none, &Reminders::Inherited));
         assert!(Reminders::same(&none, &Reminders::of_json(Some(&json!({ "useDefault": false })))));
-        let (some, _) = Reminders::of_alarms(&[before(10)]);
+        let (some, _) = Reminders::of_alarms(&[before(10)], &GOOGLE);
         assert!(!Reminders::same(&some, &Reminders::Inherited));
     }
 
@@ -129,11 +136,11 @@ mod tests {
         let at_end = Reminder { time: ReminderTime::BeforeEnd(0), action: Action::Audio };
         let mut alarms = vec![late.clone(), at_end.clone(), before(90_000)];
         alarms.extend((1..=6).map(before));
-        let (said, left) = Reminders::of_alarms(&alarms);
+        let (said, left) = Reminders::of_alarms(&alarms, &GOOGLE);
         assert_eq!(left, 4);
         assert_eq!(said.to_json()["overrides"].as_array().map(Vec::len), Some(5));
         let changed = Reminders::of_json(Some(&json!({ "overrides": [{ "method": "email", "minutes": 2 }] })));
         let mail = Reminder { time: ReminderTime::BeforeStart(120), action: Action::Email };
-        assert_eq!(changed.onto(&alarms), [late, at_end, before(90_000), mail]);
+        assert_eq!(changed.onto(&alarms, &GOOGLE), [late, at_end, before(90_000), before(6), mail]);
     }
 }

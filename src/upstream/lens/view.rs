@@ -1,8 +1,9 @@
-//! A calendar object as Google would see it: its master, and its overrides by the slots they stand for.
+//! A calendar object as the provider would see it: its master, and its overrides by the slots they stand for.
 
 use std::collections::BTreeMap;
 
 use super::super::Unfit;
+use super::dialect::Dialect;
 use super::said::Said;
 use super::series::{Form, Series};
 use super::time::At;
@@ -12,30 +13,34 @@ use crate::ics::zone::Zones;
 use crate::ics::{Component, When};
 
 /// One component, read.
-pub(super) struct Part<'a> {
+pub(in crate::upstream) struct Part<'a> {
     /// Which VEVENT of the calendar it is.
-    pub(super) at: usize,
-    pub(super) component: &'a Component,
-    pub(super) record: Appointment,
-    pub(super) said: Said,
+    pub(in crate::upstream) at: usize,
+    pub(in crate::upstream) component: &'a Component,
+    pub(in crate::upstream) record: Appointment,
+    pub(in crate::upstream) said: Said,
 }
 
 /// An object, read.
-pub(super) struct View<'a> {
-    pub(super) zones: Zones<'a>,
-    pub(super) master: Option<Part<'a>>,
+pub(in crate::upstream) struct View<'a> {
+    pub(in crate::upstream) zones: Zones<'a>,
+    pub(in crate::upstream) master: Option<Part<'a>>,
     /// Overrides by slot, cancelled ones included.
-    pub(super) parts: BTreeMap<String, Part<'a>>,
-    pub(super) series: Series,
-    /// The strictest of all its components: Google has one for a whole series.
-    pub(super) class: Class,
+    pub(in crate::upstream) parts: BTreeMap<String, Part<'a>>,
+    pub(in crate::upstream) series: Series,
+    /// The strictest of all its components: providers have one for a whole series.
+    pub(in crate::upstream) class: Class,
 }
 
 impl<'a> View<'a> {
     /// `zone` is the remote calendar's.
-    pub(super) fn of(object: &'a CalendarObject, zone: &str) -> Result<View<'a>, Unfit> {
+    pub(in crate::upstream) fn of(
+        object: &'a CalendarObject,
+        zone: &str,
+        dialect: &Dialect,
+    ) -> Result<View<'a>, Unfit> {
         if object.component() != ComponentKind::Event {
-            return Err(Unfit("Google Calendar holds appointments only, no tasks or journals".into()));
+            return Err(Unfit(format!("{} holds appointments only, no tasks or journals", dialect.name)));
         }
         let calendar = object.document().calendar().ok_or_else(|| Unfit("there is no calendar in it".into()))?;
         let zones = Zones::of(calendar);
@@ -45,7 +50,7 @@ impl<'a> View<'a> {
         for (at, component) in calendar.components_named("VEVENT").enumerate() {
             let record = Appointment::of_component(component, &zones)
                 .ok_or_else(|| Unfit("a part of it has no readable start".into()))?;
-            let said = Said::of_appointment(&record, class, &zones, zone);
+            let said = Said::of_appointment(component, &record, class, (&zones, zone), dialect);
             let part = Part { at, component, record, said };
             match component.property("RECURRENCE-ID") {
                 None => master = Some(part),
@@ -66,20 +71,20 @@ impl<'a> View<'a> {
         }
         let overridden = parts.iter().map(|(slot, part)| (slot.clone(), part.said.status)).collect();
         let series = match &master {
-            Some(m) => Series::of_object(m.component, &m.record, &overridden, &zones, zone),
+            Some(m) => Series::of_object(m.component, &m.record, &overridden, (&zones, zone), dialect),
             None => Series::default(),
         };
         Ok(View { zones, master, parts, series, class })
     }
 
     /// The slot of a key as this series writes it.
-    pub(super) fn slot(&self, key: &str) -> Option<At> {
+    pub(in crate::upstream) fn slot(&self, key: &str) -> Option<At> {
         let zone = self.master.as_ref().and_then(|m| m.said.start.zone()).unwrap_or("UTC");
         At::of_key(key, zone)
     }
 
     /// Whether that slot is overridden by something that takes place.
-    pub(super) fn live(&self, key: &str) -> Option<&Part<'a>> {
+    pub(in crate::upstream) fn live(&self, key: &str) -> Option<&Part<'a>> {
         self.parts.get(key).filter(|part| part.said.status != Status::Cancelled)
     }
 }

@@ -66,12 +66,12 @@ fn tag(text: &str) -> Option<(String, bool, &str)> {
 }
 
 /// Whether a description is HTML.
-pub(super) fn is_html(text: &str) -> bool {
+pub(in crate::upstream) fn is_html(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| text.get(at..).and_then(tag).is_some())
 }
 
 /// A description as plain text.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::upstream) fn plain(text: &str) -> String {
     if is_html(text) { clean(&strip(text)).into_owned() } else { clean(text).into_owned() }
 }
 
@@ -148,7 +148,7 @@ fn entity(text: &str) -> (Option<char>, &str) {
 }
 
 /// Plain text as Google takes it: text that would be read as HTML is written as HTML that says it.
-pub(super) fn written(text: &str) -> String {
+pub(in crate::upstream) fn written(text: &str) -> String {
     if !is_html(text) {
         return text.to_owned();
     }
@@ -157,7 +157,7 @@ pub(super) fn written(text: &str) -> String {
 }
 
 /// Plain text without the guests in it, and the guests.
-pub(super) fn without_guests(text: &str) -> (String, Vec<String>) {
+pub(in crate::upstream) fn without_guests(text: &str) -> (String, Vec<String>) {
     let (mut rest, mut guests) = (text.to_owned(), Vec::new());
     while let Some((before, block, after)) = block(&rest) {
         guests.extend(block.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
@@ -179,7 +179,7 @@ fn block(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Plain text with the guests at its end.
-pub(super) fn with_guests(text: &str, guests: &[String]) -> String {
+pub(in crate::upstream) fn with_guests(text: &str, guests: &[String]) -> String {
     if guests.is_empty() {
         return text.to_owned();
     }

@@ -8,11 +8,11 @@ use crate::ics::CalAddress;
 
 /// An attendee as both sides can say it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Guest {
-    pub(super) email: String,
-    pub(super) optional: bool,
+pub(in crate::upstream) struct Guest {
+    pub(in crate::upstream) email: String,
+    pub(in crate::upstream) optional: bool,
     /// As Google names it.
-    pub(super) answer: &'static str,
+    pub(in crate::upstream) answer: &'static str,
 }
 
 const ANSWERS: [(&str, AttendeeStatus); 4] = [
@@ -23,14 +23,14 @@ const ANSWERS: [(&str, AttendeeStatus); 4] = [
 ];
 
 /// The attendees of an event, by address.
-pub(super) fn of_json(event: &Event) -> Vec<Guest> {
+pub(in crate::upstream) fn of_json(event: &Event) -> Vec<Guest> {
     let mut all: Vec<Guest> = entries(event).filter_map(guest).collect();
     sort(&mut all);
     all
 }
 
 /// Those of an object that have a mail address, by address.
-pub(super) fn of_attendees(attendees: &[Attendee]) -> Vec<Guest> {
+pub(in crate::upstream) fn of_attendees(attendees: &[Attendee]) -> Vec<Guest> {
     let mut all: Vec<Guest> = attendees.iter().filter_map(of_attendee).collect();
     sort(&mut all);
     all
@@ -69,7 +69,7 @@ fn address(email: &str) -> Option<String> {
 
 /// `attendees` for an event: who is there already stays as Google has it, but for what is ours to say. An answer is
 /// its attendee's own: of those who are there already, only that of the calendar's owner is written.
-pub(super) fn to_json(attendees: &[Attendee], held: Option<&Event>) -> Value {
+pub(in crate::upstream) fn to_json(attendees: &[Attendee], held: Option<&Event>) -> Value {
     let mut written: Vec<Value> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
     for attendee in attendees {
@@ -108,7 +108,7 @@ pub(super) fn to_json(attendees: &[Attendee], held: Option<&Event>) -> Value {
 }
 
 /// Whether the object's attendees say what Google's do, as far as they are the object's to say.
-pub(super) fn same(object: &[Guest], google: &Event) -> bool {
+pub(in crate::upstream) fn same(object: &[Guest], google: &Event) -> bool {
     let theirs = of_json(google);
     let own = entries(google)
         .find(|entry| entry.get("self").and_then(Value::as_bool) == Some(true))
@@ -121,7 +121,7 @@ pub(super) fn same(object: &[Guest], google: &Event) -> bool {
 
 /// The attendees of an object that is to have those of an event. Who is there already keeps everything that Google does
 /// not say otherwise. `keep` decides about those whom the event does not name.
-pub(super) fn onto(event: &Event, before: &[Attendee], keep: impl Fn(&Attendee) -> bool) -> Vec<Attendee> {
+pub(in crate::upstream) fn onto(event: &Event, before: &[Attendee], keep: impl Fn(&Attendee) -> bool) -> Vec<Attendee> {
     let theirs: Vec<(Guest, Option<String>)> =
         entries(event).filter_map(|entry| Some((guest(entry)?, Some(text(entry, "displayName").to_owned())))).collect();
     let mut out: Vec<Attendee> = Vec::new();
@@ -165,7 +165,7 @@ fn status(answer: &str) -> AttendeeStatus {
 }
 
 /// The lines that stand for attendees in a description: those whom the event does not have as attendees.
-pub(super) fn as_text(attendees: &[Attendee], held: Option<&Event>) -> Vec<String> {
+pub(in crate::upstream) fn as_text(attendees: &[Attendee], held: Option<&Event>) -> Vec<String> {
     let live = held.map(of_json).unwrap_or_default();
     let is_live = |email: &str| live.iter().any(|guest| guest.email == email);
     let mut lines: Vec<String> = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::dialect::Dialect;
 use super::held::{Held, is_cancelled};
 use super::said::{Said, video, visibility_of};
 use super::series::Series;
@@ -15,7 +16,7 @@ use crate::domain::sync::Snapshot;
 const NO_ZONE: &str = "UTC";
 
 /// A text that is equal for equal content.
-pub(super) fn normal(item: &Snapshot) -> String {
+pub(in crate::upstream) fn normal(item: &Snapshot, dialect: &Dialect) -> String {
     let held = Held::of(item);
     let mut out = Map::new();
     let master = held.master.as_ref().and_then(|event| Said::of_json(event, NO_ZONE));
@@ -23,7 +24,7 @@ pub(super) fn normal(item: &Snapshot) -> String {
         out.insert("event".into(), told(said));
         out.insert("visibility".into(), json!(visibility_of(said.class)));
         out.insert("video".into(), json!(video(event)));
-        let series = Series::of_held(&held, NO_ZONE);
+        let series = Series::of_held(&held, NO_ZONE, dialect);
         out.insert("rules".into(), json!(series.rules));
         out.insert("unless".into(), json!(series.unless));
         out.insert("added".into(), json!(series.added));
@@ -72,6 +73,8 @@ fn told(said: &Said) -> Value {
         "end": said.end.to_json(),
         "tentative": said.status == Status::Tentative,
         "transparent": said.transparent,
+        "busy": said.busy,
+        "categories": said.categories,
         "reminders": said.reminders.to_json(),
         "guests": guests,
     })

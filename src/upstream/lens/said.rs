@@ -1,10 +1,13 @@
-//! What one event says, as far as Google and a calendar object can both say it: the ground on which they are compared.
+//! What one event says, as far as the provider and a calendar object can both say it: the ground on which they are compared.
 
 use std::cmp::max;
+use std::collections::BTreeSet;
 
 use jiff::ToSpan;
 use serde_json::Value;
 
+use super::busy;
+use super::dialect::Dialect;
 use super::guests::{self, Guest};
 use super::held::{Event, text};
 use super::prose;
@@ -12,29 +15,32 @@ use super::reminders::Reminders;
 use super::time::At;
 use crate::domain::appointment::{Appointment, Status};
 use crate::domain::object::Class;
-use crate::ics::When;
 use crate::ics::text::clean;
 use crate::ics::zone::Zones;
+use crate::ics::{Component, When};
 
 /// What one event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) summary: String,
+pub(in crate::upstream) struct Said {
+    pub(in crate::upstream) summary: String,
     /// Plain, without the guests.
-    pub(super) description: String,
-    pub(super) location: String,
-    pub(super) start: At,
-    pub(super) end: At,
-    pub(super) status: Status,
-    pub(super) transparent: bool,
-    pub(super) class: Class,
-    pub(super) reminders: Reminders,
-    pub(super) guests: Vec<Guest>,
+    pub(in crate::upstream) description: String,
+    pub(in crate::upstream) location: String,
+    pub(in crate::upstream) start: At,
+    pub(in crate::upstream) end: At,
+    pub(in crate::upstream) status: Status,
+    pub(in crate::upstream) transparent: bool,
+    /// How busy it makes; empty where the provider does not say.
+    pub(in crate::upstream) busy: &'static str,
+    pub(in crate::upstream) categories: BTreeSet<String>,
+    pub(in crate::upstream) class: Class,
+    pub(in crate::upstream) reminders: Reminders,
+    pub(in crate::upstream) guests: Vec<Guest>,
 }
 
 impl Said {
     /// Of an event that is not cancelled; `zone` is the calendar's. `None` without a start and an end.
-    pub(super) fn of_json(event: &Event, zone: &str) -> Option<Said> {
+    pub(in crate::upstream) fn of_json(event: &Event, zone: &str) -> Option<Said> {
         let start = At::of_json(event.get("start")?, zone)?;
         let end = At::of_json(event.get("end")?, zone)?;
         if start.is_day() != end.is_day() {
@@ -52,6 +58,8 @@ impl Said {
                 _ => Status::Confirmed,
             },
             transparent: text(event, "transparency") == "transparent",
+            busy: busy::of_json(event),
+            categories: categories(event),
             class: class_of(text(event, "visibility")),
             reminders: Reminders::of_json(event.get("reminders")),
             guests: guests::of_json(event),
@@ -59,7 +67,13 @@ impl Said {
     }
 
     /// Of a component read as an appointment.
-    pub(super) fn of_appointment(appointment: &Appointment, class: Class, zones: &Zones<'_>, zone: &str) -> Said {
+    pub(in crate::upstream) fn of_appointment(
+        component: &Component,
+        appointment: &Appointment,
+        class: Class,
+        (zones, zone): (&Zones<'_>, &str),
+        dialect: &Dialect,
+    ) -> Said {
         let at = |when: &When| At::of_when(when, &zones.of_value(when), zone);
         let start = at(&appointment.start);
         let end = match appointment.end.in_kind_of(&appointment.start) {
@@ -73,16 +87,25 @@ impl Said {
             location: line(&text(&appointment.location)),
             end: not_before(end, &start),
             start,
-            status: appointment.status,
+            status: match appointment.status {
+                Status::Tentative if !dialect.tentative => Status::Confirmed,
+                status => status,
+            },
             transparent: appointment.transparent,
+            busy: if dialect.colours { busy::of_component(component, appointment.transparent) } else { "" },
+            categories: if dialect.colours {
+                appointment.categories.iter().map(|name| line(name)).filter(|name| !name.is_empty()).collect()
+            } else {
+                BTreeSet::new()
+            },
             class,
-            reminders: Reminders::of_alarms(&appointment.reminders).0,
+            reminders: Reminders::of_alarms(&appointment.reminders, dialect).0,
             guests: guests::of_attendees(&appointment.attendees),
         }
     }
 
     /// The instance in a slot of the series that this is the master of.
-    pub(super) fn in_slot(&self, slot: &At) -> Said {
+    pub(in crate::upstream) fn in_slot(&self, slot: &At) -> Said {
         let end = match (slot, &self.start, &self.end) {
             (At::Day(day), At::Day(start), At::Day(end)) => {
                 let days = end.since(*start).map_or(1, |span| span.get_days());
@@ -97,8 +120,8 @@ impl Said {
         Said { start: slot.clone(), end, ..self.clone() }
     }
 
-    /// Whether an object's event (`self`) says what Google's (`other`) does. Attendees are compared elsewhere.
-    pub(super) fn same(&self, other: &Said, recurs: Recurs) -> bool {
+    /// Whether an object's event (`self`) says what the provider's (`other`) does. Attendees are compared elsewhere.
+    pub(in crate::upstream) fn same(&self, other: &Said, recurs: Recurs) -> bool {
         self.summary == other.summary
             && self.description == other.description
             && self.location == other.location
@@ -106,36 +129,38 @@ impl Said {
             && same_time(&self.end, &other.end, recurs)
             && self.status == other.status
             && self.transparent == other.transparent
+            && self.busy == other.busy
+            && self.categories == other.categories
             && Reminders::same(&self.reminders, &other.reminders)
     }
 }
 
 /// Whether the zone of a time decides about other times too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Recurs {
+pub(in crate::upstream) enum Recurs {
     /// A single event or one instance.
     No,
     /// A series.
     Yes,
 }
 
-/// Whether an object's time is Google's: the same moment, and in a series the same zone. A single time in UTC goes with
+/// Whether an object's time is the provider's: the same moment, and in a series the same zone. A single time in UTC goes with
 /// the same moment in any zone.
-pub(super) fn same_time(object: &At, google: &At, recurs: Recurs) -> bool {
-    let zones = || object.zone() == google.zone() || recurs == Recurs::No && object.zone() == Some("UTC");
-    object.same_moment(google) && zones()
+pub(in crate::upstream) fn same_time(object: &At, theirs: &At, recurs: Recurs) -> bool {
+    let zones = || object.zone() == theirs.zone() || recurs == Recurs::No && object.zone() == Some("UTC");
+    object.same_moment(theirs) && zones()
 }
 
 /// `public` and `default` are one to an object: who may look is decided by the sharing of the calendar.
-pub(super) fn class_of(visibility: &str) -> Class {
+pub(in crate::upstream) fn class_of(visibility: &str) -> Class {
     match visibility {
-        "private" => Class::Private,
+        "private" | "personal" => Class::Private,
         "confidential" => Class::Confidential,
         _ => Class::Public,
     }
 }
 
-pub(super) fn visibility_of(class: Class) -> &'static str {
+pub(in crate::upstream) fn visibility_of(class: Class) -> &'static str {
     match class {
         Class::Public => "default",
         Class::Private => "private",
@@ -143,7 +168,7 @@ pub(super) fn visibility_of(class: Class) -> &'static str {
     }
 }
 
-/// An end that Google takes: a day after the start at least, or the start itself.
+/// An end that every provider takes: a day after the start at least, or the start itself.
 fn not_before(end: At, start: &At) -> At {
     match (&end, start) {
         (At::Day(last), At::Day(first)) => At::Day(max(*last, first.tomorrow().unwrap_or(*first))),
@@ -152,6 +177,11 @@ fn not_before(end: At, start: &At) -> At {
         }
         _ => end,
     }
+}
+
+fn categories(event: &Event) -> BTreeSet<String> {
+    let all = event.get("categories").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    all.map(line).filter(|name| !name.is_empty()).collect()
 }
 
 fn line(text: &str) -> String {
@@ -164,7 +194,7 @@ fn words(text: &str) -> String {
 }
 
 /// The address of an event's video conference.
-pub(super) fn video(event: &Event) -> Option<&str> {
+pub(in crate::upstream) fn video(event: &Event) -> Option<&str> {
     let entries = event.get("conferenceData")?.get("entryPoints")?.as_array()?;
     let of_type = |entry: &&Value| entry.get("entryPointType").and_then(Value::as_str) == Some("video");
     entries.iter().find(of_type)?.get("uri")?.as_str().filter(|uri| uri.starts_with("https://"))

@@ -10,7 +10,7 @@ use crate::ics::zone::Zone;
 
 /// A time as both sides can say it: equal where both mean the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum At {
+pub(in crate::upstream) enum At {
     /// A whole day.
     Day(Date),
     /// An instant, seen in an IANA zone.
@@ -24,7 +24,7 @@ pub(super) enum At {
 
 impl At {
     /// What an EventDateTime says; `zone` is the calendar's.
-    pub(super) fn of_json(value: &Value, zone: &str) -> Option<At> {
+    pub(in crate::upstream) fn of_json(value: &Value, zone: &str) -> Option<At> {
         if let Some(date) = value.get("date") {
             return Some(At::Day(date.as_str()?.parse().ok()?));
         }
@@ -44,7 +44,7 @@ impl At {
 
     /// What an object's time says; a floating one is of the calendar's zone. The zone is resolved already; what the
     /// database does not know is told in UTC.
-    pub(super) fn of_when(when: &When, resolved: &Zone, calendar_zone: &str) -> At {
+    pub(in crate::upstream) fn of_when(when: &When, resolved: &Zone, calendar_zone: &str) -> At {
         let local = when.local();
         match when {
             When::Date(date) => At::Day(*date),
@@ -59,7 +59,7 @@ impl At {
     }
 
     /// As an EventDateTime.
-    pub(super) fn to_json(&self) -> Value {
+    pub(in crate::upstream) fn to_json(&self) -> Value {
         match self {
             At::Day(date) => json!({ "date": date.strftime("%Y-%m-%d").to_string() }),
             At::Time { at, zone } => {
@@ -85,7 +85,7 @@ impl At {
     }
 
     /// As a time of an object.
-    pub(super) fn to_when(&self) -> When {
+    pub(in crate::upstream) fn to_when(&self) -> When {
         match self {
             At::Day(date) => When::Date(*date),
             At::Time { at, zone } if zone == "UTC" => When::Utc(Zone::Utc.local(*at)),
@@ -103,7 +103,7 @@ impl At {
     }
 
     /// As the key of a slot.
-    pub(super) fn key(&self) -> String {
+    pub(in crate::upstream) fn key(&self) -> String {
         match self {
             At::Day(date) => date.strftime("%Y%m%d").to_string(),
             At::Time { at, .. } => Offset::UTC.to_datetime(*at).strftime("%Y%m%dT%H%M%SZ").to_string(),
@@ -111,7 +111,7 @@ impl At {
     }
 
     /// The slot of a key.
-    pub(super) fn of_key(key: &str, zone: &str) -> Option<At> {
+    pub(in crate::upstream) fn of_key(key: &str, zone: &str) -> Option<At> {
         match When::parse(key, None).ok()? {
             When::Date(date) => Some(At::Day(date)),
             When::Utc(local) => Some(At::Time { at: Zone::Utc.instant(local), zone: zone.to_owned() }),
@@ -120,7 +120,7 @@ impl At {
     }
 
     /// The same moment, whatever zone it is seen in.
-    pub(super) fn same_moment(&self, other: &At) -> bool {
+    pub(in crate::upstream) fn same_moment(&self, other: &At) -> bool {
         match (self, other) {
             (At::Day(a), At::Day(b)) => a == b,
             (At::Time { at: a, .. }, At::Time { at: b, .. }) => a == b,
@@ -128,30 +128,30 @@ impl At {
         }
     }
 
-    pub(super) fn zone(&self) -> Option<&str> {
+    pub(in crate::upstream) fn zone(&self) -> Option<&str> {
         match self {
             At::Day(_) => None,
             At::Time { zone, .. } => Some(zone),
         }
     }
 
-    pub(super) fn is_day(&self) -> bool {
+    pub(in crate::upstream) fn is_day(&self) -> bool {
         matches!(self, At::Day(_))
     }
 }
 
 /// The key of the slot that an `originalStartTime` names.
-pub(super) fn key_of(value: &Value) -> Option<String> {
+pub(in crate::upstream) fn key_of(value: &Value) -> Option<String> {
     At::of_json(value, "UTC").map(|at| at.key())
 }
 
 /// A zone by its IANA name; UTC for what is none, which was checked where it came in.
-pub(super) fn zone_of(name: &str) -> Zone {
+pub(in crate::upstream) fn zone_of(name: &str) -> Zone {
     Zone::iana(name).unwrap_or(Zone::Utc)
 }
 
 /// The name that Google knows a zone by: of the database, or for a fixed distance of whole hours.
-pub(super) fn name_of(zone: &Zone) -> Option<String> {
+pub(in crate::upstream) fn name_of(zone: &Zone) -> Option<String> {
     match zone {
         Zone::Fixed(offset) if offset.seconds() == 0 => Some("UTC".to_owned()),
         Zone::Fixed(offset) if offset.seconds() % 3600 == 0 => {
