@@ -41,4 +41,14 @@
 //!
 //! Over HTTP: [`google::serve::Server::start`], or `cargo run -p kalends-simulators -- google`.
 
+mod answer;
+mod chance;
+pub mod faults;
 pub mod google;
+mod html;
+pub mod microsoft;
+pub mod outcome;
+mod post;
+mod query;
+pub mod serve;
+mod token;

@@ -5,6 +5,7 @@ use http::Response;
 
 use super::{
     answer,
+    html::escape,
     oauth::redirect_fits,
     request::{Ask, Query},
     world::World,
@@ -129,20 +130,4 @@ fn refused(status: u16, error: &str, why: &str) -> Response<Bytes> {
             escape(why)
         ),
     )
-}
-
-/// Text within HTML, attributes included.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }

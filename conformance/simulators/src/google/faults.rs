@@ -1,11 +1,12 @@
-//! What goes wrong: by script, per request, or by chance under a seed.
+//! What can go wrong.
 
 use bytes::Bytes;
 use http::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{answer, call::Call, chance::Chance, list::Bend, oauth::oauth_error, refusal::Refusal};
+use super::{answer, call::Call, list::Bend, oauth::oauth_error, refusal::Refusal};
+use crate::faults;
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,10 +182,6 @@ impl Fault {
         }
     }
 
-    fn of_delivery(&self) -> bool {
-        matches!(self, Self::DropDelivery | Self::DuplicateDelivery | Self::DelayDelivery { .. })
-    }
-
     /// The answer of a fault that keeps the request from being carried out.
     pub(crate) fn instead(&self, call: Call) -> Option<Response<Bytes>> {
         let refusal = match self {
@@ -307,161 +304,24 @@ fn wrong_types(body: &mut Value) {
     }
 }
 
-/// When a fault strikes. Without conditions: at the next request it fits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rule {
-    /// What goes wrong.
-    pub fault: Fault,
-    /// Only at this call: a name as `events.insert`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<String>,
-    /// Only at this HTTP method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// Only where path and query contain this, as sent: `pageToken=`, an event's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<String>,
-    /// So many matching requests pass first.
-    #[serde(default)]
-    pub skip: u32,
-    /// It strikes so often; `None`: for ever.
-    #[serde(default = "once")]
-    pub times: Option<u32>,
-}
+impl faults::Planned for Fault {
+    type Call = Call;
 
-fn once() -> Option<u32> {
-    Some(1)
-}
-
-impl Rule {
-    /// Strikes once, at the next request the fault fits.
-    pub fn new(fault: Fault) -> Self {
-        Self { fault, call: None, method: None, part: None, skip: 0, times: Some(1) }
+    fn name(call: Call) -> &'static str {
+        call.name()
     }
 
-    /// Only at this call.
-    pub fn at(mut self, call: Call) -> Self {
-        self.call = Some(call.name().to_owned());
-        self
+    fn fits(&self, call: Call) -> bool {
+        Self::fits(self, call)
     }
 
-    /// Only where path and query contain this.
-    pub fn on(mut self, part: &str) -> Self {
-        self.part = Some(part.to_owned());
-        self
-    }
-
-    /// After so many matching requests.
-    pub fn after(mut self, skip: u32) -> Self {
-        self.skip = skip;
-        self
-    }
-
-    /// So often.
-    pub fn times(mut self, times: u32) -> Self {
-        self.times = Some(times);
-        self
-    }
-
-    /// For ever.
-    pub fn always(mut self) -> Self {
-        self.times = None;
-        self
-    }
-
-    fn matches(&self, call: Call, method: &str, path: &str) -> bool {
-        self.call.as_deref().map_or_else(|| self.fault.fits(call), |name| name == call.name())
-            && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-            && self.part.as_deref().is_none_or(|part| path.contains(part))
+    fn of_delivery(&self) -> bool {
+        matches!(self, Self::DropDelivery | Self::DuplicateDelivery | Self::DelayDelivery { .. })
     }
 }
 
-/// What goes wrong by chance.
-#[derive(Clone, Debug)]
-struct Random {
-    chance: Chance,
-    per_mille: u32,
-    faults: Vec<Fault>,
-}
+/// When a fault strikes.
+pub type Rule = faults::Rule<Fault>;
 
 /// All faults that are planned.
-#[derive(Clone, Debug, Default)]
-pub struct Faults {
-    rules: Vec<Rule>,
-    random: Option<Random>,
-    struck: u64,
-}
-
-impl Faults {
-    /// Adds a rule; the first that matches a request strikes.
-    pub fn push(&mut self, rule: Rule) {
-        self.rules.push(rule);
-    }
-
-    /// From now on each request meets one of these faults with this probability, in thousandths.
-    pub fn randomly(&mut self, seed: u64, per_mille: u32, faults: Vec<Fault>) {
-        self.random = Some(Random { chance: Chance::new(seed), per_mille, faults });
-    }
-
-    /// Nothing goes wrong any more.
-    pub fn clear(&mut self) {
-        self.rules.clear();
-        self.random = None;
-    }
-
-    /// The rules that have not been used up.
-    pub fn rules(&self) -> &[Rule] {
-        &self.rules
-    }
-
-    /// How many faults have struck.
-    pub fn struck(&self) -> u64 {
-        self.struck
-    }
-
-    pub(crate) fn pick(&mut self, call: Call, method: &str, path: &str) -> Option<Fault> {
-        let scripted = |rule: &Rule| !rule.fault.of_delivery() && rule.matches(call, method, path);
-        self.scripted(scripted).or_else(|| self.by_chance(|fault| fault.fits(call)))
-    }
-
-    pub(crate) fn pick_delivery(&mut self) -> Option<Fault> {
-        self.scripted(|rule| rule.fault.of_delivery()).or_else(|| self.by_chance(Fault::of_delivery))
-    }
-
-    fn scripted(&mut self, matches: impl Fn(&Rule) -> bool) -> Option<Fault> {
-        let mut found = None;
-        for (at, rule) in self.rules.iter_mut().enumerate() {
-            if !matches(rule) {
-                continue;
-            }
-            if rule.skip > 0 {
-                rule.skip -= 1;
-                continue;
-            }
-            found = Some((at, rule.fault.clone()));
-            if let Some(times) = &mut rule.times {
-                *times = times.saturating_sub(1);
-            }
-            break;
-        }
-        let (at, fault) = found?;
-        if self.rules.get(at).is_some_and(|rule| rule.times == Some(0)) {
-            self.rules.remove(at);
-        }
-        self.struck += 1;
-        Some(fault)
-    }
-
-    fn by_chance(&mut self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
-        let random = self.random.as_mut()?;
-        if random.chance.below(1000) >= u64::from(random.per_mille) {
-            return None;
-        }
-        let fitting: Vec<&Fault> = random.faults.iter().filter(|fault| fits(fault)).collect();
-        let at = usize::try_from(random.chance.below(fitting.len() as u64)).ok()?;
-        let fault = fitting.get(at).map(|fault| (*fault).clone());
-        self.struck += u64::from(fault.is_some());
-        fault
-    }
-}
+pub type Faults = faults::Faults<Fault>;

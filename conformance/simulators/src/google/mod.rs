@@ -3,12 +3,10 @@
 //! `call` and `request` take a request apart, `oauth`, `consent` and `scope` decide who may, `find`, `draft`, `write`, `list`,
 //! `filter`, `recur`, `render` are the API, `world` is the state. It knows no clock, no socket, and nothing of its clients.
 
-mod answer;
 mod batch;
 mod calendar_list;
 mod calendars;
 mod call;
-mod chance;
 mod consent;
 mod control;
 mod draft;
@@ -26,7 +24,6 @@ mod other;
 mod page;
 mod page_form;
 mod push;
-mod push_http;
 mod quota;
 mod recur;
 mod refusal;
@@ -37,7 +34,6 @@ pub mod serve;
 mod split;
 #[cfg(test)]
 mod tests;
-mod token;
 mod upkeep;
 mod world;
 mod write;
@@ -52,10 +48,12 @@ pub use call::Call;
 pub use faults::{Fault, Faults, Rule};
 pub use human::{Human, Refused};
 pub use oauth::Tokens;
-pub use push::Delivery;
 pub use scope::SCOPE_PREFIX;
 pub use world::{Mail, Role};
 
+pub use crate::outcome::{Delivery, Outcome};
+
+use crate::{answer, chance, html, token};
 use call::{Target, route};
 use list::Bend;
 use oauth::Client;
@@ -64,29 +62,6 @@ use request::Ask;
 use scope::Reach;
 use world::{Calendar, World};
 use write::{Kind, Reply};
-
-/// What comes of a request.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The answer.
-    Answer(Response<Bytes>),
-    /// The connection is cut and nothing comes back; whether the request was carried out, the fault decided.
-    Lost,
-    /// The answer comes so much later. It was carried out at once.
-    Late {
-        /// Milliseconds.
-        after_ms: u64,
-        /// The answer.
-        response: Response<Bytes>,
-    },
-    /// The head promises the whole body, and the connection ends after some bytes of it.
-    Truncated {
-        /// The whole answer.
-        response: Response<Bytes>,
-        /// So many bytes of its body arrive.
-        after_bytes: usize,
-    },
-}
 
 /// How the provider is set.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use jiff::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    consent::escape,
+    html::escape,
     human::Refused,
     moment::{instant, parse_instant, zone_or_utc},
     request::Query,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
+    Delivery,
     call::{Call, Target},
     chance::check,
     faults::{Fault, Faults},
@@ -21,17 +22,6 @@ const ID_MAX: usize = 64;
 const TOKEN_MAX: usize = 256;
 /// A receiver that fails is tried again, a little later each time.
 const RETRIES_MAX: u32 = 6;
-
-/// One notification to be POSTed with an empty body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// The channel's address.
-    pub url: String,
-    /// The headers.
-    pub headers: Vec<(&'static str, String)>,
-    /// So many attempts failed before.
-    pub failed: u32,
-}
 
 #[derive(Debug)]
 struct Channel {
@@ -136,7 +126,7 @@ impl Channel {
         if let Some(token) = &self.token {
             headers.push(("X-Goog-Channel-Token", token.clone()));
         }
-        Delivery { url: self.address.clone(), headers, failed: 0 }
+        Delivery { url: self.address.clone(), headers, body: bytes::Bytes::new(), failed: 0 }
     }
 }
 

@@ -1,12 +1,11 @@
 //! A request taken apart.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
+pub(crate) use crate::query::Query;
 
 /// The request as the handlers see it.
 pub(crate) struct Ask {
@@ -62,27 +61,8 @@ impl Ask {
     }
 }
 
-/// A query or a form: names may repeat.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Query(Vec<(String, String)>);
-
+/// What Google says to a parameter that is none.
 impl Query {
-    pub(crate) fn parse(text: &str) -> Self {
-        Self(url::form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (own(name), own(value))).collect())
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
     /// A boolean parameter.
     pub(crate) fn flag(&self, name: &'static str) -> Result<Option<bool>, Refusal> {
         match self.get(name) {
@@ -104,12 +84,4 @@ impl Query {
             )),
         }
     }
-
-    pub(crate) fn pairs(&self) -> &[(String, String)] {
-        &self.0
-    }
-}
-
-fn own(text: Cow<'_, str>) -> String {
-    text.into_owned()
 }

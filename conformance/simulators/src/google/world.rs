@@ -9,10 +9,13 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::{
-    chance::{Chance, ID_LETTERS},
+    chance::Chance,
     moment::{Moment, zone_or_utc},
     oauth::OAuth,
 };
+
+/// Letters of ids that Google makes: base32hex, lower case.
+const ID_LETTERS: &[u8] = b"0123456789abcdefghijklmnopqrstuv";
 
 /// What an account may do with a calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -33,8 +33,6 @@ impl Chance {
     }
 }
 
-/// Letters of ids that Google makes: base32hex, lower case.
-pub(crate) const ID_LETTERS: &[u8] = b"0123456789abcdefghijklmnopqrstuv";
 /// Letters of tokens.
 pub(crate) const TOKEN_LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};
 
-use super::chance::check;
+use crate::chance::check;
 
 /// A token's parts: numbers with a check over them, so that a garbled one is known.
 pub(crate) fn make(seed: u64, kind: &str, about: &str, numbers: &[i64]) -> String {
