@@ -4,10 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
-
-use super::open::{MIGRATIONS, OpenError, sqlite_options};
+use super::open::{MIGRATIONS, OpenError, migrate_file};
 use super::sql::{Arg, Link, StoreError, args, placeholders};
+use super::sqlite::{Purpose, Sqlite};
 use super::tx::{Db, Store, WriteTx};
 use crate::crypto::KeyRing;
 
@@ -35,18 +34,6 @@ pub enum BackupError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<sqlx::Error> for BackupError {
-    fn from(error: sqlx::Error) -> BackupError {
-        BackupError::Store(error.into())
-    }
-}
-
-impl From<sqlx::migrate::MigrateError> for BackupError {
-    fn from(error: sqlx::migrate::MigrateError) -> BackupError {
-        BackupError::Open(error.into())
-    }
 }
 
 /// The tables in an order in which foreign keys hold, with the keys they are read by.
@@ -112,20 +99,18 @@ impl Store {
     async fn write_backup(&self, part: &Path) -> Result<u64, BackupError> {
         match &self.inner.db {
             Db::Sqlite { readers, .. } => {
-                let mut connection = readers.acquire().await?;
+                // A connection of its own: it may only read what is here, and makes another file of it.
+                let mut source = Sqlite::open(readers.path(), Purpose::Write)?;
                 let target = part.to_string_lossy().into_owned();
-                let values = args![target];
-                // `query_only` is about this database; the copy is another one.
-                sqlx::raw_sql("PRAGMA query_only = 0").execute(&mut *connection).await?;
-                let copied = Link::Sqlite(&mut connection).exec("VACUUM INTO $1", values).await;
-                sqlx::raw_sql("PRAGMA query_only = 1").execute(&mut *connection).await?;
-                copied?;
+                tokio::task::spawn_blocking(move || source.exec("VACUUM INTO $1", &args![target]))
+                    .await
+                    .map_err(|e| StoreError::Database(e.into()))??;
             }
             Db::Postgres(_) => {
-                let mut target = open_file(part, true).await?;
-                MIGRATIONS.run(&mut target).await?;
+                migrate_file(part).await?;
+                let mut target = Sqlite::open(part, Purpose::Write)?;
                 let mut source = self.read().await?;
-                sqlx::raw_sql("BEGIN").execute(&mut target).await?;
+                target.run("BEGIN")?;
                 for (table, keys) in TABLES {
                     let columns = columns_of(&mut target, table).await?;
                     let mut after = None;
@@ -135,14 +120,12 @@ impl Store {
                         }
                     }
                 }
-                sqlx::raw_sql("COMMIT").execute(&mut target).await?;
-                target.close().await?;
+                target.run("COMMIT")?;
             }
         }
-        let mut written = open_file(part, false).await?;
+        let mut written = Sqlite::open(part, Purpose::Write)?;
         let rows = verify(&mut written, part).await?;
-        sqlx::raw_sql("PRAGMA journal_mode = DELETE").execute(&mut written).await?;
-        written.close().await?;
+        written.run("PRAGMA journal_mode = DELETE")?;
         Ok(rows)
     }
 
@@ -159,13 +142,12 @@ impl Store {
         }
         let rows = target.restore_from(&mut source).await?;
         target.commit().await?;
-        source.close().await?;
         Ok(rows)
     }
 }
 
 impl WriteTx {
-    async fn restore_from(&mut self, source: &mut SqliteConnection) -> Result<u64, BackupError> {
+    async fn restore_from(&mut self, source: &mut Sqlite) -> Result<u64, BackupError> {
         let mut restored = 0;
         for (table, _) in TABLES.iter().rev() {
             self.exec(&format!("delete from {table}"), args![]).await?;
@@ -191,14 +173,14 @@ impl WriteTx {
 /// # Errors
 /// See [`BackupError`].
 pub async fn check_backup(file: &Path, keys: &KeyRing) -> Result<(), BackupError> {
-    Ok(open_backup(file, keys).await?.close().await?)
+    open_backup(file, keys).await.map(|_| ())
 }
 
 /// A backup, verified and ready to be read.
-async fn open_backup(file: &Path, keys: &KeyRing) -> Result<SqliteConnection, BackupError> {
+async fn open_backup(file: &Path, keys: &KeyRing) -> Result<Sqlite, BackupError> {
     let not_sound = |e: String| BackupError::NotSound(file.to_owned(), e);
     std::fs::metadata(file).map_err(|e| BackupError::File(file.to_owned(), e))?;
-    let mut source = open_file(file, false).await.map_err(|e| not_sound(e.to_string()))?;
+    let mut source = Sqlite::open(file, Purpose::Read).map_err(|e| not_sound(e.to_string()))?;
     verify(&mut source, file).await?;
     let applied = Link::Sqlite(&mut source).first("select max(version) from _sqlx_migrations", args![]).await;
     let applied = applied.map_err(|e| not_sound(e.to_string()))?.map(|r| r.opt_int(0)).transpose()?.flatten();
@@ -210,12 +192,8 @@ async fn open_backup(file: &Path, keys: &KeyRing) -> Result<SqliteConnection, Ba
     Ok(source)
 }
 
-async fn open_file(file: &Path, create: bool) -> Result<SqliteConnection, sqlx::Error> {
-    sqlite_options(file).create_if_missing(create).connect().await
-}
-
 /// Checks that a file is a sound database with our tables; the number of rows in them.
-async fn verify(connection: &mut SqliteConnection, file: &Path) -> Result<u64, BackupError> {
+async fn verify(connection: &mut Sqlite, file: &Path) -> Result<u64, BackupError> {
     let not_sound = |what: String| BackupError::NotSound(file.to_owned(), what);
     let row = Link::Sqlite(connection)
         .first("PRAGMA integrity_check", args![])
@@ -236,7 +214,7 @@ async fn verify(connection: &mut SqliteConnection, file: &Path) -> Result<u64, B
     Ok(rows)
 }
 
-async fn columns_of(connection: &mut SqliteConnection, table: &str) -> Result<Vec<Column>, StoreError> {
+async fn columns_of(connection: &mut Sqlite, table: &str) -> Result<Vec<Column>, StoreError> {
     let rows = Link::Sqlite(connection).all(&format!("pragma table_info({table})"), args![]).await?;
     rows.iter()
         .map(|r| {

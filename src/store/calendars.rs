@@ -289,7 +289,7 @@ impl WriteTx {
         match row {
             Some(row) => Ok(Seq(row.int(0)?)),
             // Deleted since the access was checked, which only another node on PostgreSQL can do.
-            None => Err(StoreError::Busy(sqlx::Error::RowNotFound)),
+            None => Err(StoreError::Busy("the calendar is being deleted".into())),
         }
     }
 }

@@ -5,20 +5,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::sql::StoreError;
+use super::sqlite::Sqlite;
 
 /// How many writers share a commit at most: bounds how long the first one waits for its answer.
 const GROUP_MAX: usize = 64;
 
-type Answer = Result<(), Arc<sqlx::Error>>;
+/// How long a group waits for another process (the command line beside a running server) to finish its write: five
+/// seconds, looking every ten milliseconds.
+const BEGIN_TRIES: u32 = 500;
+const BEGIN_PAUSE: Duration = Duration::from_millis(10);
+
+type Answer = Result<(), Arc<StoreError>>;
 
 /// The connection and the transaction open on it, if any.
 pub(super) struct Writer {
-    connection: SqliteConnection,
+    connection: Sqlite,
     /// Those whose savepoints are released into the open transaction and who wait for its commit.
     waiting: Vec<oneshot::Sender<Answer>>,
     is_open: bool,
@@ -43,9 +49,9 @@ impl Drop for Ticket {
         if let (true, Ok(runtime)) = (self.gave_up, tokio::runtime::Handle::try_current()) {
             let queue = self.queue.clone();
             runtime.spawn(async move {
-                let mut writer = queue.writer.lock().await;
+                let writer = Arc::clone(&queue.writer).lock_owned().await;
                 if queue.in_line.load(Ordering::SeqCst) == 0 && writer.is_open {
-                    commit(&mut writer).await;
+                    commit_apart(writer);
                 }
             });
         }
@@ -60,7 +66,7 @@ pub(super) struct Turn {
 }
 
 impl WriterQueue {
-    pub(super) fn new(connection: SqliteConnection) -> WriterQueue {
+    pub(super) fn new(connection: Sqlite) -> WriterQueue {
         let writer = Writer { connection, waiting: Vec::new(), is_open: false };
         WriterQueue { writer: Arc::new(Mutex::new(writer)), in_line: Arc::default() }
     }
@@ -75,10 +81,10 @@ impl WriterQueue {
         let mut turn = Turn { writer: Some(guard), queue: self.clone() };
         if let Some(writer) = turn.writer.as_mut() {
             if !writer.is_open {
-                run(&mut writer.connection, "BEGIN IMMEDIATE").await?;
+                begin(&mut writer.connection).await?;
                 writer.is_open = true;
             }
-            run(&mut writer.connection, "SAVEPOINT turn").await?;
+            writer.connection.exec("SAVEPOINT turn", &[])?;
         }
         Ok(turn)
     }
@@ -87,37 +93,36 @@ impl WriterQueue {
     pub(super) async fn close(&self) {
         let mut writer = self.writer.lock().await;
         if writer.is_open {
-            commit(&mut writer).await;
+            commit(&mut writer);
         }
         // Checkpoints the log, so that the database is one file again.
-        let _ = run(&mut writer.connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let _ = writer.connection.run("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 }
 
 impl Turn {
     /// The connection, inside this turn's savepoint.
-    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    pub(super) fn connection(&mut self) -> Result<&mut Sqlite, StoreError> {
         match self.writer.as_mut() {
             Some(writer) => Ok(&mut writer.connection),
-            None => Err(StoreError::Database(sqlx::Error::WorkerCrashed)),
+            None => Err(over()),
         }
     }
 
     /// Releases the savepoint and returns when the change is on disk.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         let Some(writer) = self.writer.as_mut() else {
-            return Err(StoreError::Database(sqlx::Error::WorkerCrashed));
+            return Err(over());
         };
-        run(&mut writer.connection, "RELEASE turn").await?;
+        writer.connection.exec("RELEASE turn", &[])?;
         let (sender, answer) = oneshot::channel();
         writer.waiting.push(sender);
         // From here on the change belongs to the group: dropping this future must not undo it.
-        let Some(mut writer) = self.writer.take() else {
-            return Err(StoreError::Database(sqlx::Error::WorkerCrashed));
+        let Some(writer) = self.writer.take() else {
+            return Err(over());
         };
         if self.queue.in_line.load(Ordering::SeqCst) == 0 || writer.waiting.len() >= GROUP_MAX {
-            // In a task of its own, so that a client that hangs up cannot interrupt the commit of others.
-            tokio::spawn(async move { commit(&mut writer).await });
+            commit_apart(writer);
         } else {
             // The next in line needs it.
             drop(writer);
@@ -125,7 +130,7 @@ impl Turn {
         match answer.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(group_failed(&error)),
-            Err(_) => Err(StoreError::Database(sqlx::Error::WorkerCrashed)),
+            Err(_) => Err(over()),
         }
     }
 }
@@ -133,30 +138,41 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let Some(mut writer) = self.writer.take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let queue = self.queue.clone();
-        runtime.spawn(async move {
-            let undone = run(&mut writer.connection, "ROLLBACK TO turn; RELEASE turn").await;
-            if undone.is_err() {
-                // The savepoint is in an unknown state: nothing of this group may be committed.
-                abandon(&mut writer).await;
-            } else if queue.in_line.load(Ordering::SeqCst) == 0 {
-                commit(&mut writer).await;
-            }
-        });
+        if writer.connection.run("ROLLBACK TO turn; RELEASE turn").is_err() {
+            // The savepoint is in an unknown state: nothing of this group may be committed.
+            abandon(&mut writer);
+        } else if self.queue.in_line.load(Ordering::SeqCst) == 0 {
+            commit_apart(writer);
+        }
     }
 }
 
-async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+/// Opens the transaction of a group. The command line beside a running server may be writing.
+async fn begin(connection: &mut Sqlite) -> Result<(), StoreError> {
+    for _ in 1..BEGIN_TRIES {
+        match connection.exec("BEGIN IMMEDIATE", &[]) {
+            Err(StoreError::Busy(_)) => tokio::time::sleep(BEGIN_PAUSE).await,
+            other => return other.map(|_| ()),
+        }
+    }
+    connection.exec("BEGIN IMMEDIATE", &[]).map(|_| ())
+}
+
+/// Commits where waiting for the disk keeps no other task waiting, and where a client that hangs up cannot interrupt the
+/// commit of others.
+fn commit_apart(mut writer: OwnedMutexGuard<Writer>) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(move || commit(&mut writer))),
+        Err(_) => commit(&mut writer),
+    }
 }
 
 /// Commits what the group has done and answers all who wait for it.
-async fn commit(writer: &mut Writer) {
-    let result = run(&mut writer.connection, "COMMIT").await.map_err(Arc::new);
+fn commit(writer: &mut Writer) {
+    let result = writer.connection.exec("COMMIT", &[]).map(|_| ()).map_err(Arc::new);
     if result.is_err() {
         // After a full disk SQLite may or may not have rolled back by itself.
-        let _ = run(&mut writer.connection, "ROLLBACK").await;
+        let _ = writer.connection.exec("ROLLBACK", &[]);
     }
     writer.is_open = false;
     for waiting in writer.waiting.drain(..) {
@@ -165,23 +181,26 @@ async fn commit(writer: &mut Writer) {
 }
 
 /// Gives a group up: nothing of it is kept and everyone in it is told.
-async fn abandon(writer: &mut Writer) {
-    let _ = run(&mut writer.connection, "ROLLBACK").await;
+fn abandon(writer: &mut Writer) {
+    let _ = writer.connection.exec("ROLLBACK", &[]);
     writer.is_open = false;
-    let error = Arc::new(sqlx::Error::WorkerCrashed);
+    let error = Arc::new(over());
     for waiting in writer.waiting.drain(..) {
         let _ = waiting.send(Err(error.clone()));
     }
-    let _ = writer.connection.ping().await;
+}
+
+/// Nobody can tell any more what became of a change, other than that it was not acknowledged.
+fn over() -> StoreError {
+    StoreError::Database("the writer's turn is over".into())
 }
 
 /// A shared error, told to each of those who shared the commit.
-fn group_failed(error: &sqlx::Error) -> StoreError {
-    let copy = sqlx::Error::Protocol(error.to_string());
-    match error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).map(|c| c & 0xff) {
-        Some(5 | 6) => StoreError::Busy(copy),
-        // FULL, and IOERR: the system's word for a disk that takes no more
-        Some(13) => StoreError::Full(copy),
+fn group_failed(error: &StoreError) -> StoreError {
+    let copy = error.to_string().into();
+    match error {
+        StoreError::Busy(_) => StoreError::Busy(copy),
+        StoreError::Full(_) => StoreError::Full(copy),
         _ => StoreError::Database(copy),
     }
 }

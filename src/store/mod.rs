@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `open` | opening, migrating, epoch and hash key |
 //! | `sql` | the waist: one SQL text, two databases |
+//! | `sqlite` | SQLite's connections; those that read |
 //! | `group` | SQLite's one writer, whose commits are shared |
 //! | `tx` | [`ReadTx`], [`WriteTx`] |
 //! | `gate` | where the simulation stops an engine |
@@ -37,6 +38,7 @@ mod properties;
 mod selection;
 mod sessions;
 mod sql;
+mod sqlite;
 mod sync;
 mod transfer;
 mod tx;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
 
 use super::group::WriterQueue;
 use super::sql::{Link, StoreError, args};
+use super::sqlite::{Purpose, Readers, Sqlite};
 use super::tx::{Db, Inner, Store};
 use crate::crypto::{Chance, CryptoError, HashKey, KEY_BYTES, KeyRing, Place};
 use crate::domain::time::Clock;
@@ -19,10 +20,8 @@ use crate::domain::time::Clock;
 /// The schema's history, compiled in; forward only.
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// How long a statement waits for another process (the command line beside a running server) to finish its write.
+/// How long a migration waits for another process to finish its write.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// More readers than cores gain nothing on SQLite; a few more keep long listings from starving short reads.
-const SQLITE_READERS: u32 = 8;
 /// Connections per node; PostgreSQL's own default allows a hundred for all.
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a request waits for a connection before it is told that the database is busy.
@@ -134,34 +133,28 @@ impl Store {
     }
 }
 
-/// The options that every connection to an SQLite store has.
-pub(super) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+/// Makes the file of an SQLite store if it is not there, and brings its schema up to date. Migrations are the only
+/// statements that go through the driver of both databases; see [`super::sqlite`] for all others.
+pub(super) async fn migrate_file(path: &Path) -> Result<(), OpenError> {
+    let options = SqliteConnectOptions::new()
         .filename(path)
+        .create_if_missing(true)
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY_TIMEOUT)
         .journal_mode(SqliteJournalMode::Wal)
-        // An acknowledged write has been fsynced.
-        .synchronous(SqliteSynchronous::Full)
-        .statement_cache_capacity(STATEMENTS_CACHED)
-        .pragma("cache_size", "-16000")
-        .disable_statement_logging()
+        .disable_statement_logging();
+    let mut connection = options.connect().await?;
+    MIGRATIONS.run(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 async fn open_sqlite(path: &Path) -> Result<Db, OpenError> {
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| OpenError::Folder(folder.to_owned(), e))?;
     }
-    let mut writer = sqlite_options(path).create_if_missing(true).connect().await?;
-    MIGRATIONS.run(&mut writer).await?;
-    let readers = SqlitePoolOptions::new()
-        .min_connections(1)
-        .max_connections(SQLITE_READERS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(sqlite_options(path).pragma("query_only", "1"))
-        .await?;
-    Ok(Db::Sqlite { writer: WriterQueue::new(writer), readers })
+    migrate_file(path).await?;
+    let writer = WriterQueue::new(Sqlite::open(path, Purpose::Write)?);
+    Ok(Db::Sqlite { writer, readers: Readers::open(path)? })
 }
 
 async fn open_postgres(url: &str) -> Result<Db, OpenError> {

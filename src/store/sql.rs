@@ -2,9 +2,14 @@
 //! back; `$1` placeholders, `on conflict` and `returning` read the same on both.
 
 use bytes::Bytes;
+use rusqlite::types::Value;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, PgConnection, Row as _};
+
+use super::sqlite::Sqlite;
+
+/// What a database, a driver or a waiting line says for itself.
+pub(super) type Reason = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the store could not do what was asked. What a caller may want to tell apart is in the answers of the
 /// methods themselves; this is the rest.
@@ -12,10 +17,10 @@ use sqlx::{Arguments, AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
 pub enum StoreError {
     /// Somebody else holds what is needed; worth trying again soon.
     #[error("the database is busy")]
-    Busy(#[source] sqlx::Error),
+    Busy(#[source] Reason),
     /// The disk or the database's quota is full. Nothing was changed.
     #[error("the database has no room left")]
-    Full(#[source] sqlx::Error),
+    Full(#[source] Reason),
     /// A row that must be unique is there already.
     #[error("already there")]
     Duplicate,
@@ -24,26 +29,22 @@ pub enum StoreError {
     Corrupt(String),
     /// The database could not be reached or refused.
     #[error("the database failed: {0}")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] Reason),
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
         let code = error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
         match (&error, code.as_deref()) {
-            (sqlx::Error::PoolTimedOut, _) => StoreError::Busy(error),
-            // SQLite: the low byte is the primary code. 5 BUSY, 6 LOCKED, 13 FULL. PostgreSQL: SQLSTATE.
+            (sqlx::Error::PoolTimedOut, _) => StoreError::Busy(error.into()),
+            // PostgreSQL's SQLSTATE; what SQLite says is read in `sqlite`, its migrations' errors are nobody's to wait for.
             (sqlx::Error::Database(_), Some(code)) => match code {
-                "2067" | "1555" | "23505" => StoreError::Duplicate,
-                "40001" | "40P01" | "55P03" | "57P03" | "53300" => StoreError::Busy(error),
-                "53100" | "53400" => StoreError::Full(error),
-                other => match other.parse::<i32>().ok().filter(|_| other.len() < 5).map(|c| c & 0xff) {
-                    Some(5 | 6) => StoreError::Busy(error),
-                    Some(13) => StoreError::Full(error),
-                    _ => StoreError::Database(error),
-                },
+                "23505" => StoreError::Duplicate,
+                "40001" | "40P01" | "55P03" | "57P03" | "53300" => StoreError::Busy(error.into()),
+                "53100" | "53400" => StoreError::Full(error.into()),
+                _ => StoreError::Database(error.into()),
             },
-            _ => StoreError::Database(error),
+            _ => StoreError::Database(error.into()),
         }
     }
 }
@@ -116,37 +117,44 @@ pub(super) use args;
 /// A row of either database.
 pub(super) enum Row {
     /// From SQLite.
-    Sqlite(SqliteRow),
+    Sqlite(Box<[Value]>),
     /// From PostgreSQL.
     Postgres(PgRow),
 }
 
 macro_rules! getter {
-    ($(#[$doc:meta])* $name:ident, $kind:ty) => {
+    ($(#[$doc:meta])* $name:ident, $kind:ty, $($pattern:pat => $value:expr),*) => {
         $(#[$doc])*
         pub(super) fn $name(&self, column: usize) -> Result<$kind, StoreError> {
             match self {
-                Row::Sqlite(row) => row.try_get(column),
-                Row::Postgres(row) => row.try_get(column),
+                Row::Sqlite(row) => match row.get(column) {
+                    $(Some($pattern) => Ok($value),)*
+                    other => Err(StoreError::Corrupt(mismatch(column, other))),
+                },
+                Row::Postgres(row) => row.try_get(column).map_err(|e| StoreError::Corrupt(e.to_string())),
             }
-            .map_err(|e| StoreError::Corrupt(e.to_string()))
         }
     };
 }
 
+/// What a column holds instead of what was expected; not the value, which may be a title.
+fn mismatch(column: usize, value: Option<&Value>) -> String {
+    format!("column {column} holds {:?}", value.map(Value::data_type))
+}
+
 impl Row {
     getter!(/// A bigint.
-        int, i64);
+        int, i64, Value::Integer(v) => *v);
     getter!(/// A bigint or null.
-        opt_int, Option<i64>);
+        opt_int, Option<i64>, Value::Integer(v) => Some(*v), Value::Null => None);
     getter!(/// A text.
-        text, String);
+        text, String, Value::Text(v) => v.clone());
     getter!(/// A text or null.
-        opt_text, Option<String>);
+        opt_text, Option<String>, Value::Text(v) => Some(v.clone()), Value::Null => None);
     getter!(/// A bytea.
-        bytes, Vec<u8>);
+        bytes, Vec<u8>, Value::Blob(v) => v.clone());
     getter!(/// A bytea or null.
-        opt_bytes, Option<Vec<u8>>);
+        opt_bytes, Option<Vec<u8>>, Value::Blob(v) => Some(v.clone()), Value::Null => None);
 
     /// A flag kept as 0 or 1.
     pub(super) fn flag(&self, column: usize) -> Result<bool, StoreError> {
@@ -185,25 +193,24 @@ pub(super) fn placeholders(from: usize, count: usize) -> String {
     (from..from + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
-macro_rules! bind {
-    ($kind:ty, $args:expr) => {{
-        let mut bound = <$kind>::default();
-        for arg in $args {
-            match arg {
-                Arg::Int(v) => bound.add(v),
-                Arg::Text(v) => bound.add(v),
-                Arg::Bytes(v) => bound.add(v),
-            }
-            .map_err(|e| StoreError::Corrupt(e.to_string()))?;
+/// Values as PostgreSQL's driver takes them.
+fn bound(args: Vec<Arg>) -> Result<PgArguments, StoreError> {
+    let mut bound = PgArguments::default();
+    for arg in args {
+        match arg {
+            Arg::Int(v) => bound.add(v),
+            Arg::Text(v) => bound.add(v),
+            Arg::Bytes(v) => bound.add(v),
         }
-        bound
-    }};
+        .map_err(|e| StoreError::Corrupt(e.to_string()))?;
+    }
+    Ok(bound)
 }
 
 /// A connection of either database, borrowed from a transaction.
 pub(super) enum Link<'a> {
     /// To SQLite.
-    Sqlite(&'a mut SqliteConnection),
+    Sqlite(&'a mut Sqlite),
     /// To PostgreSQL.
     Postgres(&'a mut PgConnection),
 }
@@ -211,29 +218,20 @@ pub(super) enum Link<'a> {
 impl Link<'_> {
     /// Runs a statement; the number of rows it changed.
     pub(super) async fn exec(self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
-        Ok(match self {
-            Link::Sqlite(c) => {
-                let bound = bind!(SqliteArguments, args);
-                sqlx::query_with(AssertSqlSafe(sql), bound).execute(c).await?.rows_affected()
-            }
+        match self {
+            Link::Sqlite(c) => c.exec(sql, &args),
             Link::Postgres(c) => {
-                let bound = bind!(PgArguments, args);
-                sqlx::query_with(AssertSqlSafe(sql), bound).execute(c).await?.rows_affected()
+                Ok(sqlx::query_with(AssertSqlSafe(sql), bound(args)?).execute(c).await?.rows_affected())
             }
-        })
+        }
     }
 
     /// Runs a query; all its rows. Every query that could have many has a `limit`.
     pub(super) async fn all(self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Link::Sqlite(c) => {
-                let bound = bind!(SqliteArguments, args);
-                let rows = sqlx::query_with(AssertSqlSafe(sql), bound).fetch_all(c).await?;
-                rows.into_iter().map(Row::Sqlite).collect()
-            }
+            Link::Sqlite(c) => c.all(sql, &args)?.into_iter().map(Row::Sqlite).collect(),
             Link::Postgres(c) => {
-                let bound = bind!(PgArguments, args);
-                let rows = sqlx::query_with(AssertSqlSafe(sql), bound).fetch_all(c).await?;
+                let rows = sqlx::query_with(AssertSqlSafe(sql), bound(args)?).fetch_all(c).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -242,13 +240,10 @@ impl Link<'_> {
     /// Runs a query; its first row.
     pub(super) async fn first(self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Link::Sqlite(c) => {
-                let bound = bind!(SqliteArguments, args);
-                sqlx::query_with(AssertSqlSafe(sql), bound).fetch_optional(c).await?.map(Row::Sqlite)
-            }
+            Link::Sqlite(c) => c.first(sql, &args)?.map(Row::Sqlite),
             Link::Postgres(c) => {
-                let bound = bind!(PgArguments, args);
-                sqlx::query_with(AssertSqlSafe(sql), bound).fetch_optional(c).await?.map(Row::Postgres)
+                let row = sqlx::query_with(AssertSqlSafe(sql), bound(args)?).fetch_optional(c).await?;
+                row.map(Row::Postgres)
             }
         })
     }

@@ -4,11 +4,12 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 
 use super::gate::{Gate, Passing};
 use super::group::{Turn, WriterQueue};
 use super::sql::{Arg, Link, Row, StoreError};
+use super::sqlite::{Readers, Reading};
 use crate::crypto::{Chance, HashKey};
 use crate::domain::time::{Clock, Instant};
 
@@ -30,7 +31,7 @@ pub(super) struct Inner {
 }
 
 pub(super) enum Db {
-    Sqlite { writer: WriterQueue, readers: SqlitePool },
+    Sqlite { writer: WriterQueue, readers: Readers },
     Postgres(PgPool),
 }
 
@@ -144,7 +145,7 @@ impl Store {
     #[must_use]
     pub fn pool_size(&self) -> (u32, usize) {
         match &self.inner.db {
-            Db::Sqlite { readers, .. } => (readers.size(), readers.num_idle()),
+            Db::Sqlite { readers, .. } => readers.size(),
             Db::Postgres(pool) => (pool.size(), pool.num_idle()),
         }
     }
@@ -162,7 +163,7 @@ impl Store {
 }
 
 pub(super) enum Conn {
-    SqliteRead(Transaction<'static, Sqlite>),
+    SqliteRead(Reading),
     SqliteWrite(Turn),
     Postgres(Transaction<'static, Postgres>),
 }
@@ -183,7 +184,7 @@ pub struct WriteTx {
 impl ReadTx {
     pub(super) fn link(&mut self) -> Result<Link<'_>, StoreError> {
         Ok(match &mut self.conn {
-            Conn::SqliteRead(tx) => Link::Sqlite(tx),
+            Conn::SqliteRead(reading) => Link::Sqlite(reading.connection()?),
             Conn::SqliteWrite(turn) => Link::Sqlite(turn.connection()?),
             Conn::Postgres(tx) => Link::Postgres(tx),
         })
@@ -222,7 +223,7 @@ impl WriteTx {
         self.read.store.pass(Passing::Commit).await;
         match self.read.conn {
             Conn::SqliteWrite(turn) => turn.commit().await?,
-            Conn::SqliteRead(tx) => tx.commit().await?,
+            Conn::SqliteRead(reading) => drop(reading),
             Conn::Postgres(tx) => tx.commit().await?,
         }
         if self.rings {
