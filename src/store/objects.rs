@@ -95,6 +95,28 @@ pub struct Candidate {
     pub status: Option<String>,
 }
 
+const CANDIDATE_COLUMNS: &str = "etag, starts_ms, ends_ms, floating, recurring, all_day, transparent, status";
+
+/// All of a calendar, walked in the order of names, which is that of its rows.
+fn candidates_by_name() -> String {
+    format!(
+        "select name, {CANDIDATE_COLUMNS} from objects where firm_id = $1 and calendar_id = $2 and component = $3 \
+         and name > $4 order by name limit $5"
+    )
+}
+
+/// What lies in a range, found in the index of spans and put into the order of names afterwards: who walks the names
+/// looks at every row. Joined to nothing, a name is no longer what the rows are in the order of, and no planner is
+/// tempted to.
+fn candidates_by_span() -> String {
+    let of = "from objects where firm_id = $1 and calendar_id = $2 and component = $3 and name || '' > $4 and ends_ms";
+    let columns = format!("name || '' as name, {CANDIDATE_COLUMNS}");
+    format!(
+        "select name, {CANDIDATE_COLUMNS} from (select {columns} {of} >= $6 and starts_ms <= $7 \
+         union all select {columns} {of} is null) as found order by name limit $5"
+    )
+}
+
 pub(super) const HEAD_COLUMNS: &str = "o.object_id, o.name, o.uid, o.etag, o.seq, o.version, o.component, o.created_ms, o.changed_ms, \
      o.bytes_len, o.appointment_type, o.client_id, o.staff_user_id, o.project_id, o.origin";
 /// Columns of a head, for queries that have more.
@@ -387,22 +409,14 @@ impl ReadTx {
         after: Option<&ResourceName>,
         limit: u32,
     ) -> Result<Vec<Candidate>, StoreError> {
-        let rows = self
-            .all(
-                "select name, etag, starts_ms, ends_ms, floating, recurring, all_day, transparent, status from objects \
-                 where firm_id = $1 and calendar_id = $2 and component = $3 and name > $4 \
-                 and (ends_ms is null or (ends_ms >= $5 and starts_ms <= $6)) order by name limit $7",
-                args![
-                    access.firm(),
-                    access.calendar(),
-                    component.name(),
-                    after.map_or("", ResourceName::as_str),
-                    from,
-                    to,
-                    i64::from(limit)
-                ],
-            )
-            .await?;
+        let is_everything = from == Instant::FAR_PAST && to == Instant::FAR_FUTURE;
+        let sql = if is_everything { candidates_by_name() } else { candidates_by_span() };
+        let (name, limit) = (after.map_or("", ResourceName::as_str), i64::from(limit));
+        let mut values = args![access.firm(), access.calendar(), component.name(), name, limit];
+        if !is_everything {
+            values.extend(args![from, to]);
+        }
+        let rows = self.all(&sql, values).await?;
         rows.iter()
             .map(|r| {
                 Ok(Candidate {
