@@ -31,7 +31,7 @@ const SIGNING_IN: &[&str] = &["auth", "domain", "store", "ics", "xml", "sync::de
 
 /// Packages that are spoken in some rooms only. A package that is not here may be used anywhere.
 const PACKAGES: [(&[&str], &[&str]); 15] = [
-    (&["sqlx"], &["store"]),
+    (&["sqlx", "rusqlite"], &["store"]),
     (&["axum", "axum_core", "tower", "tower_http"], &["auth", "dav", "feed", "api", "web", "app"]),
     (&["hyper", "hyper_util", "tokio_rustls"], &["app"]),
     (&["rustls"], &["app", "upstream"]),

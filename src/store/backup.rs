@@ -101,8 +101,8 @@ impl Store {
             Db::Sqlite { readers, .. } => {
                 // A connection of its own: it may only read what is here, and makes another file of it.
                 let mut source = Sqlite::open(readers.path(), Purpose::Write)?;
-                let target = part.to_string_lossy().into_owned();
-                tokio::task::spawn_blocking(move || source.exec("VACUUM INTO $1", &args![target]))
+                let target = Arg::from(part.to_string_lossy().into_owned());
+                tokio::task::spawn_blocking(move || source.exec("VACUUM INTO $1", &[target]))
                     .await
                     .map_err(|e| StoreError::Database(e.into()))??;
             }
