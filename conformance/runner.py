@@ -48,6 +48,8 @@ PARTS = [
     Part("simulation", [str(ROOT / "target" / "debug" / "kalends"), "simulate", "--seeds", "250"], 5),
     # Is the simulated Google what Google's own client takes for Google, and our connector a client of it?
     Part("google_client", [str(GOOGLE), str(HERE / "google_client.py")], 15),
+    # The same for the simulated Microsoft Graph, by Microsoft's own client and the types of its metadata
+    Part("graph_client", [str(GOOGLE), str(HERE / "microsoft_client.py")], 15),
     suite("corpus"),
     suite("transfer"),
     suite("python_caldav"),

@@ -79,13 +79,17 @@ if ! stamped sources "$want"; then
     echo "$want" >"$tools/sources.stamp"
 fi
 
-want=$(hash_of "$here/package-lock.json")
-if ! stamped node "$want"; then
-    rm -rf "$tools/node"
-    mkdir -p "$tools/node"
-    cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$tools/node/"
-    (cd "$tools/node" && npm ci --silent >&2) || fail "npm could not install conformance/package-lock.json"
-    echo "$want" >"$tools/node.stamp"
-fi
+# modules NAME FOLDER : what the lock file in that folder names
+modules() {
+    want=$(hash_of "$here/$2/package-lock.json")
+    stamped "$1" "$want" && return
+    rm -rf "${tools:?}/$1"
+    mkdir -p "$tools/$1"
+    cp "$here/$2/package.json" "$here/$2/package-lock.json" "$here/$2/.npmrc" "$tools/$1/"
+    (cd "$tools/$1" && npm ci --silent >&2) || fail "npm could not install conformance/$2/package-lock.json"
+    echo "$want" >"$tools/$1.stamp"
+}
+modules node .
+modules microsoft microsoft
 
 echo "$tools"

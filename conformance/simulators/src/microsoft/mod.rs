@@ -29,6 +29,8 @@ mod mail;
 mod moment;
 mod oauth;
 mod occurrence;
+mod page;
+mod page_form;
 mod pattern;
 mod refusal;
 mod render;
@@ -226,7 +228,7 @@ impl Microsoft {
             Call::AdminConsent => return self.world.admin_consent(ask, &target.tenant),
             Call::Configuration => return self.world.configuration(ask, &target.tenant),
             Call::Control => return self.control(ask),
-            Call::Page => return answer::html(200, crate::html::frame("Calendars", "")),
+            Call::Page => return self.page(ask),
             Call::Batch => self.batch(ask),
             _ => match self.carry_out(ask, call, target, bend) {
                 Ok(reply) => written(reply),

@@ -1,8 +1,14 @@
 //! The whole provider, through its requests.
 
 mod access;
+mod batch;
+mod control;
+mod delta;
 mod events;
+mod faults;
+mod notices;
 mod series;
+mod served;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
