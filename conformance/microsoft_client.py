@@ -24,7 +24,7 @@ BINARY = Path(os.environ.get("KALENDS_SIMULATORS_BIN", ROOT / "target" / "debug"
 ACCOUNT = "ada@example.com"
 REDIRECT = "http://localhost:9/back"
 SCOPES = "offline_access openid User.Read MailboxSettings.Read Calendars.ReadWrite Calendars.ReadWrite.Shared"
-EXCHANGES_MIN = 50
+EXCHANGES_MIN = 40
 CLIENT_S = 240
 
 

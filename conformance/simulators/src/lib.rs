@@ -39,7 +39,23 @@
 //! google.deliveries(now_ms); // notifications to be POSTed
 //! ```
 //!
-//! Over HTTP: [`google::serve::Server::start`], or `cargo run -p kalends-simulators -- google`.
+//! Microsoft's is used the same way:
+//!
+//! ```
+//! use kalends_simulators::microsoft::{Access, Call, Fault, Microsoft, Rule};
+//!
+//! let mut microsoft = Microsoft::new(7);
+//! microsoft.add_account("ada@example.com", "Europe/Berlin"); // a work account; the zone is the mailbox's
+//! microsoft.add_calendar("ada@example.com", "AAMkADwork=", "Work", Access::Own);
+//! microsoft.add_client("client", Some("secret"), &["http://localhost"]);
+//! let tokens = microsoft.grant(0, "ada@example.com", "client", &["offline_access", "Calendars.ReadWrite"]);
+//! microsoft.settings_mut().conflict_status = 409;
+//! microsoft.settings_mut().answer_ms = 20; // answers take a while, so that a fifth request at once is refused
+//! microsoft.faults().push(Rule::new(Fault::Throttled { retry_after_s: Some(2) }).at(Call::EventsCreate));
+//! # let _ = tokens;
+//! ```
+//!
+//! Over HTTP: [`serve::Server::start`], or `cargo run -p kalends-simulators -- google|microsoft|both`.
 
 mod answer;
 mod chance;

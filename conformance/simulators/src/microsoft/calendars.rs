@@ -39,7 +39,7 @@ impl World {
         let default = self.accounts.get(account).is_some_and(|own| own.default_calendar == calendar.id);
         let owner = self.accounts.get(&calendar.owner).map_or(calendar.owner.as_str(), |owner| owner.name.as_str());
         let all = json!({
-            "id": calendar.id, "name": calendar.name, "color": calendar.color, "hexColor": "", "groupClassId": super::GROUP_CLASS,
+            "id": calendar.id, "name": calendar.name, "color": calendar.color, "hexColor": "",
             "isDefaultCalendar": default, "changeKey": change_key(calendar.change), "canShare": access == Access::Own,
             "canViewPrivateItems": access == Access::Own, "canEdit": access >= Access::Edit,
             "allowedOnlineMeetingProviders": ["teamsForBusiness"], "defaultOnlineMeetingProvider": "teamsForBusiness",
