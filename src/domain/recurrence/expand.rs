@@ -97,7 +97,9 @@ impl<'a> Series<'a> {
             let local = master.times.start.zone.or(reader).local(at);
             if reach.holds(local) {
                 let local = if master.times.is_all_day() { date.when.local().date().into() } else { local };
-                let length = length.as_ref().map(|length| length.length(at, reader));
+                // What takes whole days does so however few hours a period names.
+                let length = length.as_ref().filter(|_| !master.times.is_all_day());
+                let length = length.map(|length| length.length(at, reader));
                 generated.push(Generated { length, ..master.generated(local, reader) });
             }
         }
