@@ -53,9 +53,7 @@ impl Store {
         self.pass(Passing::Read).await;
         let conn = match &self.inner.db {
             Db::Sqlite { readers, .. } => Conn::SqliteRead(readers.begin().await?),
-            Db::Postgres(pool) => {
-                Conn::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
-            }
+            Db::Postgres(pool) => Conn::Postgres(begun(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
         };
         Ok(self.tx(conn))
     }
@@ -68,7 +66,7 @@ impl Store {
         self.pass(Passing::Write).await;
         let conn = match &self.inner.db {
             Db::Sqlite { writer, .. } => Conn::SqliteWrite(writer.turn().await?),
-            Db::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+            Db::Postgres(pool) => Conn::Postgres(begun(pool, "BEGIN").await?),
         };
         Ok(WriteTx { read: self.tx(conn), rings: false })
     }
@@ -160,6 +158,15 @@ impl Store {
             Db::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Begins a transaction in a task of its own, so that a client that hangs up cannot interrupt it: sqlx 0.9 gives a
+/// connection whose BEGIN nobody waited for back to the pool inside that transaction, and the next one there would read
+/// many states of everything, or write into what is read-only.
+async fn begun(pool: &PgPool, statement: &'static str) -> Result<Transaction<'static, Postgres>, StoreError> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+    Ok(begun.map_err(|_| sqlx::Error::WorkerCrashed)??)
 }
 
 pub(super) enum Conn {

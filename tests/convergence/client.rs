@@ -235,7 +235,8 @@ impl Client {
             assert!(limit.is_some() || !said.truncated, "only who sets a limit is cut off");
             assert!(limit.is_none_or(|limit| said.found.len() + said.gone.len() <= limit), "{}", reply.body);
             assert!(!self.token.is_empty() || said.gone.is_empty(), "a first sync lists what is there: {}", reply.body);
-            let changed = said.found.iter().filter(|(href, tag, _)| self.copies.get(href).is_none_or(|c| c.tag != *tag));
+            let changed =
+                said.found.iter().filter(|(href, tag, _)| self.copies.get(href).is_none_or(|c| c.tag != *tag));
             let changed = changed.map(|(href, ..)| href.clone()).collect();
             self.fetch(node, dice, faults, changed, at_once).await?;
             for href in &said.gone {

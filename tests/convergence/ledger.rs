@@ -63,7 +63,8 @@ impl Ledger {
             }
             // A creation without an answer that is sent again may bring back what others deleted meanwhile: no server
             // can tell that from a new wish.
-            let made_once = |state: &String| writes.iter().filter(|other| other.state.as_ref() == Some(state)).count() == 1;
+            let made_once =
+                |state: &String| writes.iter().filter(|other| other.state.as_ref() == Some(state)).count() == 1;
             if let Some(base) = write.base.as_ref().filter(|base| made_once(base)) {
                 assert!(bases.insert((write.born.clone(), base.clone())), "two were taken on one state: {}", story());
                 assert_ne!(now, Some(base), "what was replaced is there: {}", story());

@@ -12,8 +12,8 @@ use axum::http::{Request, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kalends::api;
-use kalends::crypto::Chance;
 use kalends::auth::{Gate, Purpose, Visit};
+use kalends::crypto::Chance;
 use kalends::dav::{self, Dav};
 use kalends::domain::access::{Role, Scope};
 use kalends::store::Store;
@@ -69,7 +69,9 @@ impl Node {
         let mut tx = bench.store.write().await.expect("a transaction");
         let hash = gate.hash(Purpose::AppPassword, &secret);
         tx.add_app_password(&user.firm, &user.id, "all", false, &hash).await.expect("added");
-        tx.add_token(&user.firm, &user.id, "all", &Scope::ALL, &gate.hash(Purpose::Token, &token)).await.expect("added");
+        tx.add_token(&user.firm, &user.id, "all", &Scope::ALL, &gate.hash(Purpose::Token, &token))
+            .await
+            .expect("added");
         tx.commit().await.expect("a commit");
         let password = format!("Basic {}", STANDARD.encode(format!("{}:{secret}", user.name)));
         let (lives, _) = watch::channel(0);
