@@ -3,7 +3,7 @@
 Every remaining difference is in expect/recurrence.toml: which oracle, which kind, the paragraph of the RFC that says who is
 right, and every case it shows in. An oracle that comes round fails this as a new difference does.
 
-usage: recurrence.py [NAME…]   shows what all three say of the named cases;   recurrence.py --write   lists unlisted ones
+usage: recurrence.py [NAME…]   shows what all three say of the named cases;   recurrence.py --write FILE   writes the unlisted ones
 """
 
 import json
@@ -70,12 +70,12 @@ class Known:
                 self.cases[(entry["oracle"], name)] = entry
 
 
-def objects(tally: Tally) -> dict[tuple[str, str], Case]:
+def objects(tally: Tally) -> list[dict]:
     """Compares; returns the differences that are not listed."""
     with ProcessPoolExecutor(2) as pool:
         cases = list(pool.map(case_of, range(MADE), chunksize=100)) + picked()
     tally.check(f"{len(cases) - MADE} cases are picked by hand, 300 at least", len(cases) - MADE >= 300)
-    known, unlisted = Known(), {}
+    known, unlisted = Known(), []
     answers = ours([question(case) for case in cases])
     agreed = dict.fromkeys(ORACLES, 0)
     lone = 0
@@ -97,7 +97,7 @@ def objects(tally: Tally) -> dict[tuple[str, str], Case]:
                 elif entry:
                     tally.check(case.name, True)
                 else:
-                    unlisted[(name, case.name)] = case
+                    unlisted.append({"oracle": name, "case": case.name, "lines": lines_of(case), "ours": mine, "theirs": theirs})
                     tally.check(f"{case.name}: {name} differs", False, show(case, mine, theirs))
             lone += opinions == 0
     for (name, case) in known.cases.keys() - {(name, case.name) for case in cases for name in ORACLES}:
@@ -167,13 +167,10 @@ def hours(first: int, after: int, zone, read: Own):
         yield from (at for at in (hour - 3600, hour, hour + 3600) if first <= at < after)
 
 
-def write(unlisted: dict[tuple[str, str], Case]) -> None:
-    """Puts what is not listed under entries without a paragraph, for somebody to fill in."""
-    with EXPECT.open("a") as out:
-        for oracle in ORACLES:
-            cases = [f'"{name}"' for found, name in unlisted if found == oracle]
-            if cases:
-                out.write(f'\n[[difference]]\noracle = "{oracle}"\nwhat = ""\nrfc = ""\nright = ""\ncases = [{", ".join(cases)}]\n')
+def write(unlisted: list[dict]) -> None:
+    """One JSON object a line for each difference that is not listed, for somebody to find its reason."""
+    with Path(sys.argv[sys.argv.index("--write") + 1]).open("w") as out:
+        out.writelines(json.dumps(one) + "\n" for one in unlisted)
 
 
 def main() -> None:

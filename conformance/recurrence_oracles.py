@@ -34,7 +34,7 @@ class NotAsked(Exception):
 
 
 # Some rules keep dateutil busy until the year 9999.
-CPU_S = 0.25
+CPU_S = 0.2
 
 
 @contextmanager

@@ -13,4 +13,5 @@ mod listing;
 mod objects;
 mod properties;
 mod server;
+mod traps;
 mod writers;
