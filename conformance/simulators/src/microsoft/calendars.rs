@@ -66,6 +66,9 @@ impl World {
         if !target.group.is_empty() && target.group != self.group_id(account) {
             return Err(Refusal::not_found());
         }
+        if let Some(name) = ["$filter", "$orderby", "$expand", "$search"].iter().find(|name| ask.query.has(name)) {
+            return Err(Refusal::query(format!("The query parameter '{name}' is not supported here.")));
+        }
         let page = Page::read(ask, self.seed, Paging::Skip, bend)?;
         let own = self.accounts.get(account).ok_or_else(Refusal::no_mailbox)?;
         let there: Vec<&Calendar> = own

@@ -19,7 +19,7 @@
 //! | `device` | `code`, `account` (absent: declined) |
 //! | `secretExpired` | `client` |
 //! | `lifecycle` | `id`, `event`: `reauthorizationRequired`, `subscriptionRemoved`, `missed` |
-//! | `dropSubscriptions`, `forgetRequests` | nothing |
+//! | `dropSubscriptions`, `forgetRequests`, `forgetTransactions` | nothing |
 //!
 //! `GET`: `accounts`, `calendars`, `events?calendar=`, `occurrences?calendar=&from=&to=`, `deleted?calendar=`, `faults`, `settings`,
 //! `subscriptions`, `counts`, `requests`, `mails`, `concurrency`.
@@ -191,6 +191,7 @@ impl Microsoft {
             }
             "dropSubscriptions" => self.drop_subscriptions(),
             "forgetRequests" => self.forget_seen(),
+            "forgetTransactions" => self.forget_transactions(),
             "human" => return self.human_act(now_ms, body),
             _ => return Err(Refused(format!("there is no {name} to steer"))),
         }
@@ -210,6 +211,7 @@ impl Microsoft {
             "edit" => human.edit(id, &value("patch"))?,
             "moveTime" => human.move_time(id, &value("start"), &value("end"))?,
             "shift" => human.shift(id, by_ms)?,
+            "split" => human.split(id, &value("patch"))?,
             "copy" => human.copy(id, by_ms)?,
             "moveTo" => human.move_to(id, text("to"))?,
             "respond" => human.respond(id, text("response"))?,

@@ -142,6 +142,10 @@ pub enum Fault {
     NoEtag,
     /// The entries of a page come in another order.
     Shuffle,
+    /// An event comes without its UID, as odd items do.
+    NoUid,
+    /// Some events get new change keys though nothing changed.
+    NewChangeKeys,
     /// A series comes without its changed occurrences.
     OmitExceptions,
     /// A notification is not delivered.
@@ -185,7 +189,8 @@ impl Fault {
                 list || call == Call::EventsGet
             }
             Self::OmitExceptions => call == Call::EventsGet,
-            Self::NoEtag => event,
+            Self::NewChangeKeys => list,
+            Self::NoEtag | Self::NoUid => event,
             Self::Aadsts { .. } => call == Call::Token,
             Self::DropDelivery | Self::DuplicateDelivery | Self::DelayDelivery { .. } => false,
             Self::Unauthorized | Self::ClaimsChallenge | Self::Forbidden | Self::NoMailbox => call.needs_token(),
@@ -281,6 +286,7 @@ impl Fault {
                 event.remove("@odata.etag");
                 event.remove("changeKey");
             }),
+            Self::NoUid => on_first_event(response, |event| _ = event.insert("iCalUId".into(), json!(""))),
             Self::OmitExceptions => on_body(response, |body| _ = body.remove("exceptionOccurrences")),
             Self::CustomTimeZone => on_first_event(response, |event| {
                 event.insert("originalStartTimeZone".into(), json!("tzone://Microsoft/Custom"));

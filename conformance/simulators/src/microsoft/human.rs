@@ -8,9 +8,10 @@ use super::{
     draft::Draft,
     ids::{Form, Named, read, write},
     item::Item,
+    pattern::{End, Recurrence},
     refusal::Refusal,
     render::Reader,
-    world::{Event, World},
+    world::{Content, Event, World},
 };
 
 /// Why the page would not do it.
@@ -130,6 +131,52 @@ impl Human<'_> {
         event.deleted = false;
         self.world.store(self.now_ms, event);
         Ok(())
+    }
+
+    /// Changes an occurrence and all after it: the series ends before it, and a new one begins with it.
+    /// Answers with the new series' id.
+    pub fn split(&mut self, occurrence: &str, patch: &Value) -> Result<String, Refused> {
+        let (key, date) = self.key(occurrence)?;
+        let date = date.ok_or_else(|| Refused("It is not an occurrence.".into()))?;
+        let mut old = self.event(occurrence)?.clone();
+        let Some(recurrence) = old.recurrence.clone() else { return Err(Refused("It is no series.".into())) };
+        let before = recurrence.dates(Some(date), usize::MAX).len().saturating_sub(1);
+        if before == 0 {
+            let series = self.id(key, None)?;
+            return self.edit(&series, patch);
+        }
+        let draft = self.draft(patch)?;
+        let (start, end) = old.slot(date);
+        let mut content = Content { start, end, ..old.content.clone() };
+        draft.lay(&mut content)?;
+        let rest = match recurrence.end {
+            End::After(count) => End::After(count.saturating_sub(before)),
+            other => other,
+        };
+        let begins = content.start.wall.date();
+        let new_key = self.world.next_key();
+        let mut new = Event {
+            key: new_key,
+            uid: super::ids::uid(self.world.seed, new_key, self.now_ms),
+            created_ms: self.now_ms,
+            moves: 0,
+            content,
+            recurrence: Some(Recurrence { start: begins, end: rest, ..recurrence.clone() }),
+            exceptions: old.exceptions.split_off(&date),
+            cancelled: old.cancelled.split_off(&date),
+            transaction: None,
+            ..old.clone()
+        };
+        if !draft.fields.is_empty() || draft.start.is_some() {
+            // What was changed of single occurrences goes with the old series.
+            new.exceptions.clear();
+            new.cancelled.clear();
+        }
+        let last = date.yesterday().map_err(|_| Refused("It is too early.".into()))?;
+        old.recurrence = Some(Recurrence { end: End::On(last), ..recurrence });
+        self.world.store(self.now_ms, old);
+        self.world.store(self.now_ms, new);
+        self.id(new_key, None)
     }
 
     /// Moves an event to another calendar of the same person: its mutable id changes.

@@ -150,10 +150,18 @@ impl World {
         let calendar = self.calendars.get(&id).ok_or_else(Refusal::not_found)?;
         let all = calendar.keys.iter().filter_map(|key| self.events.get(key));
         let plain = ask.query.get("$orderby").is_none() && ask.query.get("$filter").is_none();
+        let plain = plain && !self.settings.list_exceptions;
         let (shown, total): (Vec<Item>, usize) = if plain {
             (page.cut(all).into_iter().map(Item::whole).collect(), calendar.keys.len())
         } else {
-            let mut items: Vec<Item> = all.map(Item::whole).filter(|item| filter.takes(item)).collect();
+            let changed = |event| -> Vec<Item> {
+                let mut items = vec![Item::whole(event)];
+                if self.settings.list_exceptions {
+                    items.extend(event.exceptions.keys().map(|date| Item::on(event, *date)));
+                }
+                items
+            };
+            let mut items: Vec<Item> = all.flat_map(changed).filter(|item| filter.takes(item)).collect();
             order(&mut items, ask.query.get("$orderby"))?;
             let total = items.len();
             (page.cut(items.into_iter()), total)
@@ -206,6 +214,20 @@ impl World {
         let total = items.len();
         let shown = page.cut(items.into_iter());
         Ok(self.listed(ask, &reader, &page, shown, total, bend, "calendarView"))
+    }
+
+    /// The first events get new change keys; nothing else changes, and nobody is told.
+    pub(crate) fn new_change_keys(&mut self, account: &str, named: &str) {
+        const TOUCHED: usize = 3;
+        let id = self.calendar_id(account, named);
+        let keys =
+            self.calendars.get(&id).map(|calendar| calendar.keys.iter().take(TOUCHED).copied().collect::<Vec<_>>());
+        for key in keys.unwrap_or_default() {
+            let change = self.next_seq();
+            if let Some(event) = self.events.get_mut(&key) {
+                event.change = change;
+            }
+        }
     }
 
     /// What a calendar shows in a window, in the order of the starts.

@@ -158,6 +158,11 @@ impl Microsoft {
                     _ => self.world.settings.answer_ms,
                 };
                 let here = format!("{}{path}", ask.base());
+                if *fault == Fault::NewChangeKeys
+                    && let Ok(caller) = self.world.caller(now_ms, ask.token())
+                {
+                    self.world.new_change_keys(&caller.account, &target.calendar);
+                }
                 self.late(call, takes_ms, |own| {
                     let response = own.answer(&ask, call, &target, fault.bend(), &trace);
                     fault.spoil(now_ms, &here, response)

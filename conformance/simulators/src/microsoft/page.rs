@@ -71,6 +71,7 @@ impl Microsoft {
             "restore" => human.restore(id),
             "move" => human.move_to(id, form.get("to").unwrap_or_default()).map(|_| ()),
             "copy" => human.copy(id, DAY_MS).map(|_| ()),
+            "following" => human.split(id, &page_form::event(form, &zone)?).map(|_| ()),
             answer @ ("accepted" | "declined" | "tentativelyAccepted") => human.respond(id, answer).map(|_| ()),
             _ => human.edit(id, &page_form::event(form, &zone)?).map(|_| ()),
         }
@@ -175,6 +176,9 @@ impl World {
             return button("main", "restore", "Restore");
         }
         let mut out = button("main", "save", if one { "Save this occurrence" } else { "Save" });
+        if one {
+            out.push_str(&button("", "following", "Save this and following"));
+        }
         out.push_str(&button("", "delete", if one { "Delete this occurrence" } else { "Delete" }));
         if !event.own {
             out.push_str(&button("", "accepted", "Accept"));

@@ -42,6 +42,8 @@ pub struct Settings {
     pub delta_tells_cancelled: bool,
     /// `events/delta` is there.
     pub events_delta: bool,
+    /// A list of events has the changed occurrences of series too.
+    pub list_exceptions: bool,
     /// `exceptionOccurrences` is passed over.
     pub hide_exceptions: bool,
     /// A second subscription to the same is refused.
@@ -70,6 +72,7 @@ impl Default for Settings {
             delta_omits_exceptions: false,
             delta_tells_cancelled: false,
             events_delta: false,
+            list_exceptions: false,
             hide_exceptions: false,
             one_subscription: false,
             loopback_hooks: false,

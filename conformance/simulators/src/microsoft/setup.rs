@@ -146,6 +146,11 @@ impl Microsoft {
         self.world.expire_access(account);
     }
 
+    /// Which transactions made which events is forgotten: the same one makes another event.
+    pub fn forget_transactions(&mut self) {
+        self.world.transactions.clear();
+    }
+
     /// All delta tokens of a calendar are forgotten: 410.
     pub fn expire_delta_tokens(&mut self, calendar: &str) {
         if let Some(calendar) = self.world.calendars.get_mut(calendar) {

@@ -65,6 +65,26 @@ fn everything_is_set_up_broken_and_looked_at_over_http() {
 }
 
 #[test]
+fn a_series_is_split_by_hand() {
+    let mut bench = Bench::new();
+    bench.create(weekly("Group"));
+    let id = bench.microsoft.events(WORK)[0]["id"].as_str().unwrap().to_owned();
+    let ids = bench.microsoft.human(bench.now_ms, WORK).occurrences(&id, 5);
+    let mut human = bench.microsoft.human(bench.now_ms, WORK);
+    human.edit(&ids[3], &json!({ "subject": "Fourth" })).unwrap();
+    let new = human.split(&ids[2], &json!({})).unwrap();
+    assert_eq!(human.occurrences(&id, 9).len(), 2);
+    assert_eq!(human.occurrences(&new, 9).len(), 3);
+    assert_eq!(human.show(&new).unwrap()["recurrence"]["range"]["startDate"], "2026-03-24");
+    let later = human.occurrences(&new, 9)[1].clone();
+    assert_eq!(human.show(&later).unwrap()["subject"], "Fourth");
+    let other = human.split(&later, &json!({ "subject": "Other" })).unwrap();
+    assert_eq!(human.show(&other).unwrap()["recurrence"]["range"]["numberOfOccurrences"], 2);
+    assert_eq!(human.split(&ids[0], &json!({ "subject": "All" })).unwrap(), id);
+    assert!(human.split(&id, &json!({})).is_err());
+}
+
+#[test]
 fn an_invitation_is_answered() {
     let mut bench = Bench::new();
     let mut body = hour("Party");

@@ -72,6 +72,10 @@ fn a_transaction_makes_one_event() {
     bench.microsoft.settings_mut().duplicate_status = 409;
     assert_eq!(bench.call("POST", EVENTS, body).status, 409);
     assert_eq!(bench.get(EVENTS).values().len(), 1);
+    bench.microsoft.forget_transactions();
+    let mut body = hour("One");
+    body["transactionId"] = json!("t-1");
+    assert_ne!(bench.create(body).text("id"), first.text("id"));
 }
 
 #[test]

@@ -55,6 +55,9 @@ fn answers_are_spoiled_in_every_way() {
     assert_eq!(with(Fault::Redirect { to: "http://127.0.0.1:1/".into() }).status, 302);
     assert_eq!(with(Fault::ForeignNextLink { to: "http://127.0.0.1:1/".into() }).next(), "http://127.0.0.1:1/");
     assert!(with(Fault::EndlessNextLink).next().ends_with("/events"));
+    assert_eq!(with(Fault::NoUid).all("iCalUId")[0], "");
+    let before = with(Fault::Shuffle).all("changeKey").iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    assert!(with(Fault::NewChangeKeys).all("changeKey").iter().all(|key| !before.iter().any(|old| old == key)));
     assert!(with(Fault::NoEtag).values()[0].get("changeKey").is_none());
     assert_eq!(with(Fault::Shuffle).all("subject"), ["Two", "One"]);
     assert_eq!(with(Fault::OmitItem).all("subject"), ["One"]);

@@ -114,3 +114,16 @@ fn a_view_is_at_most_1825_days_wide_and_paged() {
     assert_eq!(bench.get(&format!("/v1.0/me/calendars/{WORK}/calendarView")).status, 400);
     assert_eq!(bench.get(&view("2026-02-01", "2026-01-01")).status, 400);
 }
+
+#[test]
+fn a_list_may_have_the_exceptions_too() {
+    let mut bench = Bench::new();
+    let id = bench.create(weekly("Group")).text("id");
+    let second = instances(&mut bench, &id)[1]["id"].as_str().unwrap().to_owned();
+    bench.call("PATCH", &event_path(&second), json!({ "subject": "Other" }));
+    assert_eq!(bench.get(EVENTS).all("type"), ["seriesMaster"]);
+    bench.microsoft.settings_mut().list_exceptions = true;
+    let listed = bench.get(EVENTS);
+    assert_eq!(listed.all("type"), ["seriesMaster", "exception"]);
+    assert_eq!(listed.values()[1]["seriesMasterId"], listed.values()[0]["id"]);
+}
