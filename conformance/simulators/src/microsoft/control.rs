@@ -22,7 +22,7 @@
 //! | `dropSubscriptions`, `forgetRequests`, `forgetTransactions` | nothing |
 //!
 //! `GET`: `accounts`, `calendars`, `events?calendar=`, `occurrences?calendar=&from=&to=`, `deleted?calendar=`, `faults`, `settings`,
-//! `subscriptions`, `counts`, `requests`, `mails`, `concurrency`.
+//! `struck`, `subscriptions`, `counts`, `requests`, `mails`, `concurrency`.
 
 use bytes::Bytes;
 use http::Response;
@@ -75,6 +75,7 @@ impl Microsoft {
                 Ok(json!(self.occurrences(calendar, at("from"), at("to"))))
             }
             "faults" => serde_json::to_value(self.faults.rules()).map_err(wrong),
+            "struck" => Ok(json!(self.faults.struck())),
             "settings" => serde_json::to_value(&self.world.settings).map_err(wrong),
             "subscriptions" => {
                 let entry = |one: &super::subscriptions::Subscription| json!({ "id": one.id, "notificationUrl": one.url, "expiresMs": one.expires_ms });

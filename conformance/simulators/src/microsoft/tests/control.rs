@@ -38,6 +38,7 @@ fn everything_is_set_up_broken_and_looked_at_over_http() {
     ok(&mut bench, "faults/random", json!({ "seed": 1, "perMille": 1000, "faults": ["unauthorized"] }));
     assert_eq!(bench.get(EVENTS).status, 401);
     assert_eq!(bench.call("DELETE", "/_control/faults", Value::Null).status, 200);
+    assert_eq!(bench.get("/_control/struck").body, 2);
     ok(&mut bench, "settings", json!({ "conflictStatus": 409, "oldRefreshTokens": "dieAtOnce" }));
     assert_eq!(bench.get("/_control/settings").body["conflictStatus"], 409);
     assert_eq!(bench.get("/_control/counts").body["events.get"], 2);
