@@ -174,7 +174,7 @@ def write(unlisted: list[dict]) -> None:
 
 
 def main() -> None:
-    names = [name for name in sys.argv[1:] if not name.startswith("-")]
+    names = [] if "--write" in sys.argv else sys.argv[1:]
     if names:
         for case in [case for case in made(MADE, SEED) + picked() if case.name in names]:
             said = {"kalends": ours([question(case)])[0], **asked(case)}

@@ -55,6 +55,8 @@ PARTS = [
     suite("python_caldav"),
     suite("server_tester"),
     suite("vdirsyncer", script="vdirsyncer_run"),
+    # The same random requests to us, Radicale and Xandikos
+    suite("differential"),
     suite("feeds"),
     suite("api_schema"),
     suite("google_sync"),
