@@ -52,9 +52,12 @@ PARTS = [
     Part("graph_client", [str(GOOGLE), str(HERE / "microsoft_client.py")], 15),
     suite("corpus"),
     suite("transfer"),
+    # Instances against python-dateutil and recurring-ical-events, zones against zoneinfo
+    suite("recurrence"),
     suite("python_caldav"),
     suite("server_tester"),
     suite("vdirsyncer", script="vdirsyncer_run"),
+    suite("davclients"),
     # The same random requests to us, Radicale and Xandikos
     suite("differential"),
     suite("feeds"),
