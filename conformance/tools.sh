@@ -91,5 +91,6 @@ modules() {
 }
 modules node .
 modules microsoft microsoft
+modules davclients davclients
 
 echo "$tools"
