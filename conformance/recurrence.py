@@ -9,6 +9,7 @@ usage: recurrence.py [NAME…]   shows what all three say of the named cases;   
 import json
 import subprocess
 import sys
+import time
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timezone
@@ -24,6 +25,8 @@ EXPAND = ROOT / "target" / "debug" / "examples" / "expand"
 EXPECT = ROOT / "conformance" / "expect" / "recurrence.toml"
 SEED = 2026
 MADE = 3000
+# An oracle that takes longer is near the end of the patience with it (recurrence_oracles.CPU_S).
+SLOW_S = 0.04
 ORACLES = {"dateutil": dateutil_says, "recurring-ical-events": rie_says}
 
 
@@ -41,10 +44,11 @@ def question(case: Case) -> dict:
     return {"ics": case.ics, "reader": case.reader, "from": case.start, "to": case.end}
 
 
-def asked(case: Case) -> dict[str, list | str]:
-    """What each oracle says; text where it has no opinion or fails."""
-    said = {}
+def asked(case: Case) -> tuple[dict[str, list | str], set[str]]:
+    """What each oracle says, text where it has no opinion or fails; and which of them nearly took too long."""
+    said, slow = {}, set()
     for name, oracle in ORACLES.items():
+        before = time.process_time()
         try:
             with patience():
                 spans = oracle(case.ics, case.reader, case.start, case.end)
@@ -53,7 +57,9 @@ def asked(case: Case) -> dict[str, list | str]:
             said[name] = f"not asked: {why}"
         except Exception as error:  # an oracle's own failure is a difference too
             said[name] = f"failed: {type(error).__name__}: {error}"
-    return said
+        if time.process_time() - before > SLOW_S:
+            slow.add(name)
+    return said, slow
 
 
 class Known:
@@ -81,7 +87,7 @@ def objects(tally: Tally) -> list[dict]:
     agreed = dict.fromkeys(ORACLES, 0)
     lone = 0
     with ProcessPoolExecutor(2) as pool:
-        for case, answer, said in zip(cases, answers, pool.map(asked, cases, chunksize=50), strict=True):
+        for case, answer, (said, slow) in zip(cases, answers, pool.map(asked, cases, chunksize=50), strict=True):
             if "error" in answer or (answer["truncated"] and not answer["instances"]):
                 tally.check(f"{case.name} is expanded", False, answer)
                 continue
@@ -101,6 +107,9 @@ def objects(tally: Tally) -> list[dict]:
                     tally.check(f"{case.name}: {name} agrees now, listed as {entry and entry['what']}", not entry)
                 elif entry:
                     tally.check(case.name, True)
+                elif name in slow:
+                    # On another machine it would not have been asked at all, so it may not be listed.
+                    tally.note(f"{case.name}: {name} differs, slowly: {lines_of(case)}")
                 else:
                     unlisted.append({"oracle": name, "case": case.name, "lines": lines_of(case), "ours": mine, "theirs": theirs})
                     tally.check(f"{case.name}: {name} differs", False, show(case, mine, theirs))
@@ -185,7 +194,7 @@ def main() -> None:
     names = [] if "--write" in sys.argv else sys.argv[1:]
     if names:
         for case in [case for case in made(MADE, SEED) + picked() if case.name in names]:
-            said = {"kalends": ours([question(case)])[0], **asked(case)}
+            said = {"kalends": ours([question(case)])[0], **asked(case)[0]}
             print(case.ics, case.reader, case.start, case.end)
             for name, answer in said.items():
                 print(f"{name}: {json.dumps(answer)}")
