@@ -39,7 +39,7 @@ PARTS = [
     Part("fmt", ["cargo", "fmt", "--all", "--check"]),
     Part("clippy", ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"], 25),
     # The judgement of one tree is always the same: what is generated has a fixed seed here, and chance everywhere else.
-    Part("test", ["cargo", "test", "--locked", "--workspace"], 25, {"PROPTEST_RNG_SEED": "20261121"}, postgres=True),
+    Part("test", ["cargo", "test", "--locked", "--workspace"], 40, {"PROPTEST_RNG_SEED": "20261121"}, postgres=True),
     # The crates are not published: their documentation may name what is private.
     Part("docs", ["cargo", "doc", "--locked", "--workspace", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
     # The program, and how strangers judge it
