@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import googleapiclient
 import jsonschema
 
+from recorded import judge
+
 DOCUMENT = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents" / "calendar.v3.json"
 PREFIX = "/calendar/v3/"
 INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})?")
@@ -194,21 +196,5 @@ class Schemas:
         return f"{error.json_path}: {error.message[:300]}"
 
 
-def main() -> int:
-    schemas, count, wrong = Schemas(), 0, 0
-    for name in sys.argv[1:]:
-        for number, line in enumerate(Path(name).read_text(encoding="utf-8").rstrip("\n").split("\n"), 1):
-            sent = json.loads(line)
-            body = sent.get("body")
-            if isinstance(body, str):
-                body = json.loads(body) if body else None
-            count += 1
-            for sentence in schemas.request(sent["method"], sent["path"], body):
-                wrong += 1
-                print(f"{name}:{number}: {sent['method']} {sent['path']}: {sentence}")
-    print(f"{count} requests, {wrong} violations")
-    return 1 if wrong or not count else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(judge(Schemas()))

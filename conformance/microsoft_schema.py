@@ -7,7 +7,6 @@
 usage: microsoft_schema.py FILE...     JSON lines of {"method", "path", "body"}: requests that a client of Graph sent
 """
 
-import json
 import os
 import re
 import sys
@@ -15,6 +14,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import jsonschema
+
+from recorded import judge
 
 TOOLS = Path(os.environ.get("KALENDS_TOOLS", Path(__file__).resolve().parent.parent / ".cache" / "conformance"))
 TYPES = TOOLS / "microsoft" / "node_modules" / "@microsoft" / "microsoft-graph-types" / "microsoft-graph.d.ts"
@@ -245,21 +246,5 @@ class Schemas:
         return wrong + self.errors(sent, body)
 
 
-def main() -> int:
-    schemas, count, wrong = Schemas(), 0, 0
-    for name in sys.argv[1:]:
-        for number, line in enumerate(Path(name).read_text(encoding="utf-8").rstrip("\n").split("\n"), 1):
-            sent = json.loads(line)
-            body = sent.get("body")
-            if isinstance(body, str):
-                body = json.loads(body) if body else None
-            count += 1
-            for sentence in schemas.request(sent["method"], sent["path"], body):
-                wrong += 1
-                print(f"{name}:{number}: {sent['method']} {sent['path']}: {sentence}")
-    print(f"{count} requests, {wrong} violations")
-    return 1 if wrong or not count else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(judge(Schemas()))
