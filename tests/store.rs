@@ -64,6 +64,7 @@ on_both! {
     feeds_open_rotate_and_end
     an_answer_is_remembered_under_its_key
     audit_events_are_chained
+    a_tampered_trail_shows
     a_dropped_transaction_never_happened
     a_backup_restores_into_an_empty_store
     sealed_secrets_are_sealed_anew
@@ -762,6 +763,48 @@ async fn audit_events_are_chained(bench: &Bench) {
     assert_eq!(events.iter().map(|e| e.number).collect::<Vec<_>>(), [2, 3]);
     let report = bench.store.doctor().await.expect("a report");
     assert_eq!((report.finding_count, report.audit_events), (0, 3));
+}
+
+async fn a_tampered_trail_shows(bench: &Bench) {
+    let ada = ada(bench).await;
+    // Many at once: each finds its place behind the one before.
+    let writers = (0..24).map(|n| {
+        let (store, firm) = (bench.store.clone(), ada.firm.clone());
+        tokio::spawn(async move {
+            let mut tx = store.write().await.expect("a transaction");
+            let act = NewAudit { actor: format!("writer {n}"), action: "act".into(), ..NewAudit::default() };
+            tx.audit(&firm, &act).await.expect("recorded");
+            tx.commit().await.expect("a commit");
+        })
+    });
+    for writer in writers {
+        writer.await.expect("no panic");
+    }
+    let findings = async || {
+        let report = bench.store.doctor().await.expect("a report");
+        report.findings.into_iter().map(|f| (f.check, f.place)).collect::<Vec<_>>()
+    };
+    assert_eq!(findings().await, []);
+    let set_actor = |to: &str| format!("update audit_events set actor = {to} where number = 7");
+    let copy = "insert into audit_events select firm_id, number + 1, 'x', at_ms, actor, action, target, details, \
+         correlation_id, address, chain from audit_events where number = 24";
+    for (harm, place, mend) in [
+        (set_actor("actor || '!'"), 7, set_actor("replace(actor, '!', '')")),
+        (copy.to_owned(), 25, "delete from audit_events where number = 25".to_owned()),
+        ("delete from audit_events where number = 24".to_owned(), 24, String::new()),
+        ("delete from audit_events where number = 3".to_owned(), 4, String::new()),
+    ] {
+        execute(bench, &harm).await;
+        assert_eq!(findings().await, [("audit_chain", format!("{}/{place}", ada.firm))], "{harm}");
+        if !mend.is_empty() {
+            execute(bench, &mend).await;
+        }
+    }
+    // Whoever goes on does not heal it.
+    let mut tx = bench.store.write().await.expect("a transaction");
+    tx.audit(&ada.firm, &NewAudit::default()).await.expect("recorded");
+    tx.commit().await.expect("a commit");
+    assert_eq!(findings().await.len(), 1);
 }
 
 async fn a_dropped_transaction_never_happened(bench: &Bench) {

@@ -14,6 +14,7 @@
 //! | `appointments`, `availability`, `calendars`, `feeds` | what their names say |
 //! | `credentials`, `profile` | app passwords and API tokens; the profile that sets up an Apple device |
 //! | `schedule_sync` | connections, links, runs, conflicts; what needs a provider is ordered at the engine's desk |
+//! | `admin` | what managers do and see |
 //! | `webhooks` | notifications of providers |
 //! | `me`, `export`, `erasure` | the caller's own account, everything in it, and the end of what was synced |
 //!
@@ -21,6 +22,7 @@
 //! like what does not exist; a POST that creates may carry an `Idempotency-Key`; what can be changed has an `ETag` and
 //! honours `If-Match`.
 
+mod admin;
 mod answer;
 mod appointments;
 mod availability;
@@ -96,6 +98,21 @@ fn operations() -> OpenApiRouter<Gate> {
         .routes(routes!(schedule_sync::disconnect))
         .routes(routes!(schedule_sync::notices))
         .routes(routes!(schedule_sync::seen))
+        .routes(routes!(admin::connections))
+        .routes(routes!(admin::sync_status))
+        .routes(routes!(admin::failed_of))
+        .routes(routes!(admin::resync_connection))
+        .routes(routes!(admin::pause))
+        .routes(routes!(admin::resume))
+        .routes(routes!(admin::revoke))
+        .routes(routes!(admin::confirm))
+        .routes(routes!(admin::resync_appointment))
+        .routes(routes!(admin::attempts))
+        .routes(routes!(admin::failed))
+        .routes(routes!(admin::replay))
+        .routes(routes!(admin::audit_events))
+        .routes(routes!(admin::webhooks))
+        .routes(routes!(admin::metrics_summary))
 }
 
 /// The OpenAPI document.
@@ -122,6 +139,7 @@ pub fn router(gate: Gate, desk: Desk) -> Router {
         get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], text.clone())))
     };
     operations
+        .merge(admin::without_slash())
         .route("/api/openapi.json", text("application/json", json))
         .route("/api/docs", text("text/html; charset=utf-8", page))
         .route("/api/docs.css", text("text/css; charset=utf-8", docs::STYLE.to_owned()))

@@ -15,14 +15,18 @@ const ABOUT: &str = "Appointments, availability, calendars, feeds, syncing and t
     Times are RFC 3339. Errors are RFC 9457 problems with a stable `code`, and name the `field` at fault. What belongs \
     to somebody else answers like what does not exist. POSTs that create take an `Idempotency-Key`; what can be changed \
     has an `ETag` and honours `If-Match`.\n\n\
-    Sign in with an API token (`Authorization: Bearer …`, scope `appointments`, for syncing `sync`), with the user's password or an app \
+    Sign in with an API token (`Authorization: Bearer …`, scope `appointments`, for syncing `sync`, for managers `admin`), with the user's password or an app \
     password by HTTP Basic, or with the browser session. App passwords reach appointments, availability and calendars \
     alone, and read-only ones change nothing.";
 
 /// Paths that an app password does not reach.
-const ACCOUNT: &[&str] = &["/api/feeds", "/api/app-passwords", "/api/tokens", "/api/me", SYNC];
+const ACCOUNT: &[&str] = &["/api/feeds", "/api/app-passwords", "/api/tokens", "/api/me", SYNC, ADMIN];
 /// Paths of syncing.
 const SYNC: &str = "/api/schedule/sync";
+/// Paths of managers.
+const ADMIN: &str = "/api/calendar/admin";
+/// What managers order that needs no provider.
+const ADMIN_QUIET: &[&str] = &["adminPauseConnection", "adminResumeConnection", "adminConfirmLink"];
 /// Operations of syncing that ask nothing of the engine and of the state that things are in.
 const QUIET: &[&str] = &["syncStatus", "syncHistory", "syncRun", "syncConflicts", "syncNotices", "seeSyncNotice"];
 
@@ -37,6 +41,7 @@ const QUIET: &[&str] = &["syncStatus", "syncHistory", "syncRun", "syncConflicts"
         (name = "credentials", description = "App passwords and API tokens"),
         (name = "sync", description = "Accounts at providers, links between calendars, and what their runs did"),
         (name = "account", description = "The caller"),
+        (name = "admin", description = "What managers do and see inside their firm; every call is an audit event"),
     ),
 )]
 struct Frame;
@@ -91,6 +96,8 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let is_of = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
     let is_sync = path.starts_with(SYNC);
     let is_order = is_sync && !operation.operation_id.as_deref().is_some_and(|id| QUIET.contains(&id));
+    let is_admin = path.starts_with(ADMIN);
+    let is_quiet = operation.operation_id.as_deref().is_some_and(|id| ADMIN_QUIET.contains(&id));
     let needs_nothing = is_get && path == "/api/me";
     for code in Code::ALL {
         let applies = match code {
@@ -99,10 +106,14 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             Code::BadHeader => takes_header,
             Code::NotSignedIn | Code::WrongCredentials | Code::Throttled => true,
             Code::ScopeMissing => !needs_nothing,
-            Code::ReadOnly | Code::CrossSite | Code::Full => !is_get,
+            Code::Full => !is_get || is_admin,
+            Code::ReadOnly | Code::CrossSite => !is_get,
             Code::AccountOnly => is_of(ACCOUNT) && !needs_nothing,
             Code::NotFound => path.contains('{') || path == "/api/availability" || is_sync,
             Code::BadConsent => path.ends_with("/callback"),
+            Code::ManagersOnly => is_admin,
+            Code::NotPossible if is_admin => !is_get,
+            Code::NeedsConsent | Code::ProviderFailed | Code::SyncUnavailable if is_admin => !is_get && !is_quiet,
             Code::NotConfigured
             | Code::NeedsConsent
             | Code::LinkExists
@@ -114,7 +125,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             Code::MethodNotAllowed => true,
             Code::UidConflict | Code::NotTaken => has_body && is_of(&["/api/appointments"]),
             Code::NameTaken => has_body && is_of(&["/api/calendars"]),
-            Code::LimitReached => makes && !is_of(&["/api/appointments"]),
+            Code::LimitReached => makes && !is_admin && !is_of(&["/api/appointments"]),
             Code::PreconditionFailed => takes_tag,
             Code::KeyReused => takes_key,
             Code::Internal | Code::Busy => true,

@@ -40,6 +40,8 @@ pub enum Code {
     AccountOnly,
     /// A browser sends it from another site.
     CrossSite,
+    /// Only managers may.
+    ManagersOnly,
     /// Not there, or not for this caller to know of.
     NotFound,
     /// The method is not one of the path's.
@@ -90,7 +92,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of statuses; the documentation lists them.
-    pub const ALL: [Code; 35] = [
+    pub const ALL: [Code; 36] = [
         Code::BadJson,
         Code::BadValue,
         Code::UnknownField,
@@ -103,6 +105,7 @@ impl Code {
         Code::ReadOnly,
         Code::AccountOnly,
         Code::CrossSite,
+        Code::ManagersOnly,
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::TooSlow,
@@ -143,6 +146,7 @@ impl Code {
             Code::ReadOnly => ("read_only", StatusCode::FORBIDDEN, "This app password may only read"),
             Code::AccountOnly => ("account_only", StatusCode::FORBIDDEN, "An app password cannot manage the account"),
             Code::CrossSite => ("cross_site", StatusCode::FORBIDDEN, "The request comes from another site"),
+            Code::ManagersOnly => ("managers_only", StatusCode::FORBIDDEN, "This is for managers"),
             Code::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is no such thing"),
             Code::MethodNotAllowed => {
                 ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "Not a method of this path")

@@ -2,12 +2,13 @@
 //! was given to the provider for this channel; everybody else finds nothing here. Nothing is asked or decided while the
 //! provider waits: a run is asked for, and that is all.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::extract::is_id;
 use super::problem::Problem;
-use crate::auth::{Gate, Purpose};
+use crate::auth::{Gate, Purpose, Visit};
 use crate::domain::ids::ChannelId;
 use crate::domain::sync::RunKind;
 
@@ -17,7 +18,11 @@ const DEBOUNCE_MS: i64 = 5_000;
 const TOKEN_CHARS_MAX: usize = 256;
 
 /// `POST /api/webhooks/google/calendar`: the channel, its token, what it watches and how that is, all in headers.
-pub(super) async fn google(State(gate): State<Gate>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+pub(super) async fn google(
+    State(gate): State<Gate>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).filter(|v| v.len() <= TOKEN_CHARS_MAX);
     let (Some(id), Some(token), Some(resource), Some(state)) = (
         text("x-goog-channel-id").filter(|id| is_id(id)),
@@ -43,7 +48,8 @@ pub(super) async fn google(State(gate): State<Gate>, headers: HeaderMap) -> Resu
     tx.touch_channel(&channel.firm, &channel.id).await?;
     if is_change {
         let at = tx.now().plus_ms(DEBOUNCE_MS);
-        tx.ask_for_run(&channel.firm, &channel.link, RunKind::Webhook, at).await?;
+        let id = Some(visit.correlation_id.as_str());
+        tx.ask_for_run_as(&channel.firm, &channel.link, RunKind::Webhook, at, id).await?;
     }
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -20,6 +20,12 @@ macro_rules! id {
                 $name(uuid_v7(now, random))
             }
 
+            /// Before every identifier that is made at or after this time, and after all that were made before.
+            #[must_use]
+            pub fn first_at(time: Instant) -> $name {
+                $name(uuid_v7(time, [0; 10]))
+            }
+
             /// Takes an identifier that the store or a path gave, unchecked: an unknown one finds nothing.
             #[must_use]
             pub fn from_text(text: impl Into<String>) -> $name {

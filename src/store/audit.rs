@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::sql::{Row, StoreError, args};
+use super::sql::{Arg, Row, StoreError, args, like};
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::ids::{AuditId, FirmId};
 use crate::domain::time::Instant;
@@ -37,6 +37,23 @@ pub struct AuditEvent {
     pub act: NewAudit,
     /// SHA-256 over the previous event's hash and this one's fields.
     pub chain: Vec<u8>,
+}
+
+/// Which events a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Of this kind.
+    pub action: Option<String>,
+    /// Of this actor.
+    pub actor: Option<String>,
+    /// On this target.
+    pub target: Option<String>,
+    /// In any of their words.
+    pub text: Option<String>,
+    /// At or after.
+    pub from: Option<Instant>,
+    /// Before.
+    pub until: Option<Instant>,
 }
 
 fn link(previous: &[u8], number: i64, id: &str, at: Instant, act: &NewAudit) -> Vec<u8> {
@@ -82,6 +99,69 @@ impl ReadTx {
             format!("select {COLUMNS} from audit_events where firm_id = $1 and number > $2 order by number limit $3");
         self.all(&sql, args![firm, after, i64::from(limit)]).await?.iter().map(event_of).collect()
     }
+
+    /// Where a firm's chain ends: number and hash of its last event; `None`: nothing was ever recorded.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(super) async fn audit_head(&mut self, firm: &FirmId) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        let row = self.first("select number, chain from audit_heads where firm_id = $1", args![firm]).await?;
+        row.map(|r| Ok((r.int(0)?, r.bytes(1)?))).transpose()
+    }
+
+    /// A page of a firm's events, newest first, before a number; and how many there are in all.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn audit_page(
+        &mut self,
+        firm: &FirmId,
+        filter: &AuditFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<(Vec<AuditEvent>, i64), StoreError> {
+        let mut values = args![firm];
+        let mut conditions = String::from("firm_id = $1");
+        let mut add = |values: &mut Vec<Arg>, condition: &str, value: Arg| {
+            values.push(value);
+            conditions.push_str(&condition.replace('?', &format!("${}", values.len())));
+        };
+        for (column, word) in [("action", &filter.action), ("actor", &filter.actor), ("target", &filter.target)] {
+            if let Some(word) = word {
+                add(&mut values, &format!(" and {column} = ?"), word.into());
+            }
+        }
+        if let Some(from) = filter.from {
+            add(&mut values, " and at_ms >= ?", from.into());
+        }
+        if let Some(until) = filter.until {
+            add(&mut values, " and at_ms < ?", until.into());
+        }
+        if let Some(text) = &filter.text {
+            let either = ["action", "actor", "target", "details", "correlation_id", "address"]
+                .map(|column| format!("lower({column}) like ? escape '!'"))
+                .join(" or ");
+            add(&mut values, &format!(" and ({either})"), like(text).into());
+        }
+        let total = if *filter == AuditFilter::default() {
+            // Numbers have no gaps: the last one is the total.
+            self.audit_head(firm).await?.map_or(0, |(number, _)| number)
+        } else {
+            let sql = format!("select count(*) from audit_events where {conditions}");
+            self.first(&sql, values.clone()).await?.map_or(Ok(0), |r| r.int(0))?
+        };
+        if let Some(before) = before {
+            values.push(before.into());
+            conditions.push_str(&format!(" and number < ${}", values.len()));
+        }
+        values.push(i64::from(limit).into());
+        let sql = format!(
+            "select {COLUMNS} from audit_events where {conditions} order by number desc limit ${}",
+            values.len()
+        );
+        let events = self.all(&sql, values).await?.iter().map(event_of).collect::<Result<_, _>>()?;
+        Ok((events, total))
+    }
 }
 
 impl WriteTx {
@@ -92,14 +172,9 @@ impl WriteTx {
     pub async fn audit(&mut self, firm: &FirmId, act: &NewAudit) -> Result<(), StoreError> {
         // Taking the firm's row makes appenders on PostgreSQL wait for each other.
         self.exec("update firms set name = name where firm_id = $1", args![firm]).await?;
-        let last = self
-            .first(
-                "select number, chain from audit_events where firm_id = $1 order by number desc limit 1",
-                args![firm],
-            )
-            .await?;
-        let (number, previous) = match last {
-            Some(row) => (row.int(0)? + 1, row.bytes(1)?),
+        // The head, not the last row: should that one be gone, the next event shows it.
+        let (number, previous) = match self.audit_head(firm).await? {
+            Some((number, chain)) => (number + 1, chain),
             None => (1, Vec::new()),
         };
         let now = self.now();
@@ -120,11 +195,27 @@ impl WriteTx {
                 &act.details,
                 &act.correlation_id,
                 &act.address,
-                chain
+                chain.clone()
             ],
+        )
+        .await?;
+        self.exec(
+            "insert into audit_heads (firm_id, number, chain) values ($1, $2, $3) \
+             on conflict (firm_id) do update set number = excluded.number, chain = excluded.chain",
+            args![firm, number, chain],
         )
         .await
         .map(|_| ())
+    }
+}
+
+/// What is wrong with where a chain ends: `last` is its last event, `head` what was noted of it.
+pub(super) fn broken_end(last: &AuditEvent, head: Option<&(i64, Vec<u8>)>) -> Option<&'static str> {
+    match head {
+        None if last.number == 0 => None,
+        Some((number, chain)) if *number == last.number && *chain == last.chain => None,
+        Some((number, _)) if *number > last.number => Some("the last of the audit events are gone"),
+        _ => Some("the chain of audit events does not end where it was noted to"),
     }
 }
 
@@ -187,5 +278,11 @@ mod tests {
         inserted.insert(1, whole[0].clone());
         assert!(first_broken(&origin(), &inserted).is_some());
         assert_eq!(first_broken(&whole[1], &whole[2..]), None);
+        let head = |event: &AuditEvent| Some((event.number, event.chain.clone()));
+        assert_eq!(broken_end(&whole[3], head(&whole[3]).as_ref()), None);
+        assert_eq!(broken_end(&origin(), None), None);
+        assert!(broken_end(&whole[2], head(&whole[3]).as_ref()).is_some(), "the last one is gone");
+        assert!(broken_end(&origin(), head(&whole[3]).as_ref()).is_some(), "all of them are gone");
+        assert!(broken_end(&whole[3], None).is_some() && broken_end(&whole[3], head(&changed[3]).as_ref()).is_none());
     }
 }

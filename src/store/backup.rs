@@ -37,7 +37,7 @@ pub enum BackupError {
 }
 
 /// The tables in an order in which foreign keys hold, with the keys they are read by.
-const TABLES: [(&str, &[&str]); 26] = [
+const TABLES: [(&str, &[&str]); 29] = [
     ("store_meta", &["name"]),
     ("firms", &["firm_id"]),
     ("users", &["firm_id", "user_id"]),
@@ -52,14 +52,31 @@ const TABLES: [(&str, &[&str]); 26] = [
     ("feeds", &["firm_id", "feed_id"]),
     ("idempotency", &["firm_id", "user_id", "idempotency_key"]),
     ("audit_events", &["firm_id", "number"]),
+    ("audit_heads", &["firm_id"]),
     ("connections", &["firm_id", "connection_id"]),
     ("oauth_states", &["firm_id", "state_hash"]),
     ("links", &["firm_id", "link_id"]),
     ("mappings", &["firm_id", "link_id", "mapping_id"]),
     ("outbox", &["firm_id", "link_id", "object_id"]),
     ("runs", &["firm_id", "run_id"]),
+    ("run_days", &["firm_id", "day", "shard", "provider", "kind", "status"]),
     ("run_items", &["firm_id", "run_id", "number"]),
     ("attempts", &["firm_id", "attempt_id"]),
+    (
+        "attempt_days",
+        &[
+            "firm_id",
+            "day",
+            "shard",
+            "provider",
+            "operation",
+            "way",
+            "outcome",
+            "error_class",
+            "max_retries_reached",
+            "kept",
+        ],
+    ),
     ("conflicts", &["firm_id", "conflict_id"]),
     ("channels", &["firm_id", "channel_id"]),
     ("mail_ledger", &["firm_id", "uid", "recurrence_id", "sequence", "recipient", "method"]),

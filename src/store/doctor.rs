@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::audit::{first_broken, origin};
+use super::audit::{broken_end, first_broken, origin};
 use super::index::{index_columns, index_faults};
 use super::sql::{StoreError, args};
 use super::tx::{ReadTx, Store};
@@ -128,7 +128,13 @@ impl Store {
                 report.audit_events += events.len() as u64;
                 match events.into_iter().next_back() {
                     Some(event) => last = event,
-                    None => break,
+                    None => {
+                        let head = tx.audit_head(&firm).await?;
+                        if let Some(what) = broken_end(&last, head.as_ref()) {
+                            report.found("audit_chain", format!("{firm}/{}", last.number + 1), what);
+                        }
+                        break;
+                    }
                 }
             }
         }

@@ -46,7 +46,7 @@ mod versions;
 
 pub use accounts::{NewUser, User, UserSettings};
 pub use appointments::{AppointmentFilter, AppointmentRow, Page};
-pub use audit::{AuditEvent, NewAudit};
+pub use audit::{AuditEvent, AuditFilter, NewAudit};
 pub use backup::{BackupError, check_backup};
 pub use calendars::CalendarError;
 pub use credentials::{ApiToken, AppPassword, is_touch_due};

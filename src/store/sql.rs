@@ -193,6 +193,19 @@ pub(super) fn placeholders(from: usize, count: usize) -> String {
     (from..from + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
+/// A pattern that finds the text anywhere, in whatever case.
+pub(super) fn like(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// Values as PostgreSQL's driver takes them.
 fn bound(args: Vec<Arg>) -> Result<PgArguments, StoreError> {
     let mut bound = PgArguments::default();

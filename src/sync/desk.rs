@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::ids::{ConflictId, ConnectionId, FirmId, LinkId, ObjectId, RunId, UserId};
+use crate::domain::ids::{AttemptId, ConflictId, ConnectionId, FirmId, LinkId, ObjectId, RunId, UserId};
 use crate::domain::sync::{Provider, Resolution, RunKind, RunStatus, Way};
 use crate::domain::time::Instant;
 use crate::store::{RunTotals, StoreError};
@@ -227,6 +227,51 @@ pub struct Disconnected {
     pub revoked_there: bool,
 }
 
+/// What looking anew came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anew {
+    /// The worst of the runs.
+    pub status: RunStatus,
+    /// Of the runs, their attempts and their calls.
+    pub correlation_id: String,
+    /// Appointments that were looked at.
+    pub synced: u64,
+    /// The item there, where it was about one appointment.
+    pub remote: Option<String>,
+    /// Why it did not all succeed; without content of events.
+    pub why: Option<String>,
+}
+
+impl Anew {
+    /// Nothing yet.
+    #[must_use]
+    pub fn begun(correlation_id: &str) -> Anew {
+        Anew {
+            status: RunStatus::Success,
+            correlation_id: correlation_id.to_owned(),
+            synced: 0,
+            remote: None,
+            why: None,
+        }
+    }
+
+    /// This and another together.
+    pub fn add(&mut self, other: Anew) {
+        let rank = |status: RunStatus| match status {
+            RunStatus::Success => 0,
+            RunStatus::Running => 1,
+            RunStatus::Partial => 2,
+            RunStatus::Failed => 3,
+        };
+        if rank(other.status) > rank(self.status) {
+            self.status = other.status;
+        }
+        self.synced += other.synced;
+        self.remote = self.remote.take().or(other.remote);
+        self.why = self.why.take().or(other.why);
+    }
+}
+
 macro_rules! orders {
     ($($(#[$doc:meta])* $variant:ident / $method:ident ($($arg:ident: $kind:ty),*) -> $reply:ty;)+) => {
         /// An order with the place where its answer is waited for. An answer that nobody waits for any more is dropped.
@@ -273,6 +318,13 @@ orders! {
     /// Undoes what a run did on both sides, as a run of its own, and waits for it. What was changed since by somebody else
     /// is left alone and counted as an error.
     Undo / undo(firm: FirmId, run: RunId, by: String) -> Asked;
+    /// Looks at everything of a connection's active links anew, or at what lies between two times and nothing else. It
+    /// waits for the end, though not for ever: `running` is what goes on by itself.
+    Resync / resync(firm: FirmId, connection: ConnectionId, bounds: Bounds, correlation_id: String) -> Anew;
+    /// Looks at one appointment anew, on every active link that carries it or would.
+    ResyncOne / resync_one(firm: FirmId, object: ObjectId, correlation_id: String) -> Anew;
+    /// Does at once what a failed attempt tried. Refused for what succeeded or failed for good.
+    Replay / replay(firm: FirmId, attempt: AttemptId, correlation_id: String) -> Anew;
     /// Detaches the connection's links, stops their channels, ends the grant at the provider and forgets the tokens.
     /// Mappings stay, so that a reconnect finds them; with [`Imported::Remove`] what came from there is deleted here.
     /// Nothing is ever deleted at the provider. It ends well even where the provider cannot be asked.

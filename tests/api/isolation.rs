@@ -109,6 +109,9 @@ async fn nothing_of_another_is_found_or_changed(house: House) {
     let mut asked = 0;
     for (verb, path, _) in operations(&document(&house).await) {
         for stranger in [&house.bob, &house.mia, &house.eve] {
+            if path.starts_with("/api/calendar/admin/") {
+                continue; // managers look at others there: `admin` has who may and what is found
+            }
             if !path.contains("{id}") {
                 lists_show_nothing(&house, stranger, &verb, &path).await;
                 continue;

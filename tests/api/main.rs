@@ -27,6 +27,7 @@ macro_rules! on_both {
 }
 
 mod account;
+mod admin;
 mod appointments;
 mod availability;
 mod calendars;

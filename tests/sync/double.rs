@@ -37,6 +37,8 @@ struct World {
     epoch: u64,
     faults: VecDeque<(&'static str, Fault)>,
     calls: Vec<String>,
+    /// The ids that calls went under.
+    correlations: Vec<String>,
     page: usize,
     left_out: Option<String>,
 }
@@ -111,9 +113,16 @@ impl Double {
         std::mem::take(&mut self.0.lock().unwrap().calls)
     }
 
+    /// The calls so far with the ids that they went under, and forgets them.
+    pub fn correlations(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().correlations)
+    }
+
     fn call<T>(&self, name: &'static str, act: impl FnOnce(&mut World) -> Result<T, Failure>) -> Result<T, Failure> {
         let mut world = self.0.lock().unwrap();
         world.calls.push(name.to_owned());
+        let id = kalends::upstream::http::correlation_of_call();
+        world.correlations.extend(id.and_then(|id| Some(format!("{name} {}", id.to_str().ok()?))));
         let at = world.faults.iter().position(|(call, _)| *call == name);
         let fault = at.and_then(|at| world.faults.remove(at)).map(|(_, fault)| fault);
         match fault {

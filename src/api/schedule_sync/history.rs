@@ -137,7 +137,7 @@ pub struct AttemptView {
     /// When it is tried again.
     #[schema(required, format = DateTime)]
     next_retry_at: Option<String>,
-    /// Whether it is not tried again by itself.
+    /// Whether it was tried as often as it may be; the next scheduled run tries once more.
     max_retries_reached: bool,
     /// When it began.
     #[schema(format = DateTime)]

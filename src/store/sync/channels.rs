@@ -29,10 +29,10 @@ pub struct WatchedChannel {
     pub replaced: bool,
 }
 
-const COLUMNS: &str =
-    "firm_id, channel_id, link_id, resource, token_hash, expires_ms, created_ms, last_notified_ms, replaced";
+pub(super) const CHANNEL_COLUMNS: &str = "c.firm_id, c.channel_id, c.link_id, c.resource, c.token_hash, c.expires_ms, \
+     c.created_ms, c.last_notified_ms, c.replaced";
 
-fn channel_of(row: &Row) -> Result<WatchedChannel, StoreError> {
+pub(super) fn channel_of(row: &Row) -> Result<WatchedChannel, StoreError> {
     Ok(WatchedChannel {
         firm: FirmId::from_text(row.text(0)?),
         id: ChannelId::from_text(row.text(1)?),
@@ -53,7 +53,7 @@ impl ReadTx {
     /// # Errors
     /// The database failed.
     pub async fn channel(&mut self, id: &ChannelId) -> Result<Option<WatchedChannel>, StoreError> {
-        let sql = format!("select {COLUMNS} from channels where channel_id = $1");
+        let sql = format!("select {CHANNEL_COLUMNS} from channels c where c.channel_id = $1");
         self.first(&sql, args![id]).await?.as_ref().map(channel_of).transpose()
     }
 
@@ -63,7 +63,7 @@ impl ReadTx {
     /// The database failed.
     pub async fn channels(&mut self, firm: &FirmId, link: &LinkId) -> Result<Vec<WatchedChannel>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from channels where firm_id = $1 and link_id = $2 order by created_ms, channel_id limit 20"
+            "select {CHANNEL_COLUMNS} from channels c where c.firm_id = $1 and c.link_id = $2 order by created_ms, channel_id limit 20"
         );
         self.all(&sql, args![firm, link]).await?.iter().map(channel_of).collect()
     }

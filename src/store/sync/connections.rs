@@ -66,10 +66,10 @@ pub fn connection_place(id: &ConnectionId) -> Place<'_> {
     Place { table: "connections", row: id.as_str(), column: "secret_sealed" }
 }
 
-const COLUMNS: &str = "k.firm_id, k.connection_id, k.user_id, k.provider, k.account, k.label, k.status, k.status_note, \
+pub(super) const CONNECTION_COLUMNS: &str = "k.firm_id, k.connection_id, k.user_id, k.provider, k.account, k.label, k.status, k.status_note, \
      k.scopes, k.secret_sealed, k.token_expires_ms, k.secret_version, k.slow_until_ms, k.created_ms, k.changed_ms";
 
-fn connection_of(row: &Row) -> Result<Connection, StoreError> {
+pub(super) fn connection_of(row: &Row) -> Result<Connection, StoreError> {
     Ok(Connection {
         firm: FirmId::from_text(row.text(0)?),
         id: ConnectionId::from_text(row.text(1)?),
@@ -96,7 +96,7 @@ impl ReadTx {
     /// The database failed.
     pub async fn connections(&mut self, firm: &FirmId, user: &UserId) -> Result<Vec<Connection>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from connections k where k.firm_id = $1 and k.user_id = $2 order by k.connection_id limit $3"
+            "select {CONNECTION_COLUMNS} from connections k where k.firm_id = $1 and k.user_id = $2 order by k.connection_id limit $3"
         );
         self.all(&sql, args![firm, user, CONNECTIONS_PER_USER_MAX]).await?.iter().map(connection_of).collect()
     }
@@ -112,7 +112,7 @@ impl ReadTx {
         limit: u32,
     ) -> Result<Vec<Connection>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from connections k where k.firm_id = $1 and k.connection_id > $2 \
+            "select {CONNECTION_COLUMNS} from connections k where k.firm_id = $1 and k.connection_id > $2 \
              order by k.connection_id limit $3"
         );
         self.all(&sql, args![firm, after, i64::from(limit)]).await?.iter().map(connection_of).collect()
@@ -123,7 +123,8 @@ impl ReadTx {
     /// # Errors
     /// The database failed.
     pub async fn connection(&mut self, firm: &FirmId, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
-        let sql = format!("select {COLUMNS} from connections k where k.firm_id = $1 and k.connection_id = $2");
+        let sql =
+            format!("select {CONNECTION_COLUMNS} from connections k where k.firm_id = $1 and k.connection_id = $2");
         self.first(&sql, args![firm, id]).await?.as_ref().map(connection_of).transpose()
     }
 }

@@ -77,10 +77,9 @@ impl WriteTx {
             self.exec(&format!("delete from {table} where firm_id = $1 and link_id in {links}"), args![firm, user])
                 .await?;
         }
-        for table in ["attempts", "runs"] {
-            let sql = format!("delete from {table} where firm_id = $1 and link_id in {links}");
-            erased.records += self.exec(&sql, args![firm, user]).await?;
-        }
+        erased.records = self.remove_attempts_of(firm, user).await?;
+        let sql = format!("delete from runs where firm_id = $1 and link_id in {links}");
+        erased.records += self.exec(&sql, args![firm, user]).await?;
         let sql = format!("delete from mappings where firm_id = $1 and link_id in {links}");
         erased.mappings = self.exec(&sql, args![firm, user]).await?;
         for (table, count) in [

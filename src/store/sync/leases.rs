@@ -104,12 +104,28 @@ impl WriteTx {
         kind: RunKind,
         at: Instant,
     ) -> Result<bool, StoreError> {
+        self.ask_for_run_as(firm, id, kind, at, None).await
+    }
+
+    /// As [`WriteTx::ask_for_run`], with the id of the request or notification that asks: the run has it too.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn ask_for_run_as(
+        &mut self,
+        firm: &FirmId,
+        id: &LinkId,
+        kind: RunKind,
+        at: Instant,
+        correlation_id: Option<&str>,
+    ) -> Result<bool, StoreError> {
         let rows = self
             .exec(
                 "update links set due_ms = case when due_ms <= $4 then due_ms - 1 else $4 end, \
-                 due_kind = case when due_kind in ('full', 'resync') then due_kind else $3 end \
+                 due_kind = case when due_kind in ('full', 'resync') then due_kind else $3 end, \
+                 due_correlation = coalesce($5, due_correlation) \
                  where firm_id = $1 and link_id = $2 and status <> 'detached'",
-                args![firm, id, kind.as_str(), at],
+                args![firm, id, kind.as_str(), at, correlation_id],
             )
             .await?;
         self.wake();
@@ -209,7 +225,7 @@ impl WriteTx {
     pub async fn begin_pull(&mut self, lease: &Lease) -> Result<Instant, StoreError> {
         let again = self.now().plus_ms(LEASE_MS);
         self.exec(
-            "update links set due_ms = $4 where firm_id = $1 and link_id = $2 and fence = $3",
+            "update links set due_ms = $4, due_correlation = null where firm_id = $1 and link_id = $2 and fence = $3",
             args![&lease.firm, &lease.link, lease.fence, again],
         )
         .await?;

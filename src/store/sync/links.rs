@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::{CalendarId, ConnectionId, FirmId, LinkId, UserId};
+use crate::domain::ids::{CalendarId, ConnectionId, FirmId, LinkId, ObjectId, UserId};
 use crate::domain::sync::{
     Direction, LinkPolicy, LinkStatus, LinkWay, Provider, Remote, RemoteCalendarId, RunKind, RunStatus, closes_cycle,
 };
@@ -88,6 +88,8 @@ pub struct Link {
     pub last: (Option<Instant>, Option<Instant>, Option<RunStatus>),
     /// When it was made.
     pub created: Instant,
+    /// The request or notification that asked for the next run.
+    pub due_correlation: Option<String>,
 }
 
 /// What keeps two calendars from being linked.
@@ -105,7 +107,7 @@ const WAYS_PAGE: i64 = 1_000;
 const COLUMNS: &str = "l.firm_id, l.link_id, l.connection_id, l.user_id, l.calendar_id, l.remote_calendar, \
      l.remote_name, l.zone, l.direction, l.policy, l.status, l.status_note, l.interval_ms, l.cursor, l.generation, \
      l.progress, l.fence, l.lease_until_ms, l.due_ms, l.due_kind, l.confirmed, l.failures, l.last_run_ms, \
-     l.last_success_ms, l.last_status, l.created_ms";
+     l.last_success_ms, l.last_status, l.created_ms, l.due_correlation";
 
 fn link_of(row: &Row) -> Result<Link, StoreError> {
     let status = row.opt_text(24)?.and_then(|t| RunStatus::parse(&t));
@@ -136,6 +138,7 @@ fn link_of(row: &Row) -> Result<Link, StoreError> {
         failures: row.int(21)?,
         last: (row.opt_instant(22)?, row.opt_instant(23)?, status),
         created: row.instant(25)?,
+        due_correlation: row.opt_text(26)?,
     })
 }
 
@@ -171,6 +174,30 @@ impl ReadTx {
             "select {COLUMNS} from links l where l.firm_id = $1 and l.link_id > $2 order by l.link_id limit $3"
         );
         self.all(&sql, args![firm, after, i64::from(limit)]).await?.iter().map(link_of).collect()
+    }
+
+    /// The active links that carry an object or would: of its calendar, and such as have a mapping of it. `None`: the
+    /// firm has and had no such object.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn links_for_object(
+        &mut self,
+        firm: &FirmId,
+        object: &ObjectId,
+    ) -> Result<Option<Vec<Link>>, StoreError> {
+        let known = "select object_id from objects where firm_id = $1 and object_id = $2 and component = 'VEVENT' \
+             union all select object_id from mappings where firm_id = $1 and object_id = $2 limit 1";
+        if self.first(known, args![firm, object]).await?.is_none() {
+            return Ok(None);
+        }
+        let sql = format!(
+            "select {COLUMNS} from links l where l.firm_id = $1 and l.status = 'active' and (l.calendar_id in \
+             (select calendar_id from objects where firm_id = $1 and object_id = $2) or l.link_id in \
+             (select link_id from mappings where firm_id = $1 and object_id = $2)) order by l.link_id limit $3"
+        );
+        let rows = self.all(&sql, args![firm, object, LINKS_PER_USER_MAX]).await?;
+        rows.iter().map(link_of).collect::<Result<_, _>>().map(Some)
     }
 
     /// One of a firm's links. Callers that act for a user compare [`Link::user`].

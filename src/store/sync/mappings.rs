@@ -197,6 +197,26 @@ impl ReadTx {
         self.all(&sql, args![firm, link, generation, after, i64::from(limit)]).await?.iter().map(mapping_of).collect()
     }
 
+    /// The live mappings whose objects lie between two times (`None`: no bound), as far as anybody looks at them together.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn mapped_between(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        from: Option<Instant>,
+        until: Option<Instant>,
+    ) -> Result<Vec<Mapping>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from mappings m join objects o on o.firm_id = m.firm_id and o.object_id = m.object_id \
+             where m.firm_id = $1 and m.link_id = $2 and m.remote_id is not null and m.word in ('synced', 'conflict') \
+             and o.ends_ms > $3 and o.starts_ms < $4 order by m.mapping_id limit 10000"
+        );
+        let (from, until) = (from.unwrap_or(Instant::FAR_PAST), until.unwrap_or(Instant::FAR_FUTURE));
+        self.all(&sql, args![firm, link, from, until]).await?.iter().map(mapping_of).collect()
+    }
+
     /// How many mappings a link has.
     ///
     /// # Errors

@@ -4,11 +4,14 @@
 //! Every write of a run goes through [`WriteTx::hold`], which demands the run's fencing token: a run that lost its lease
 //! can change nothing any more.
 
+mod attempt_lists;
+mod attempts;
 mod channels;
 mod conflicts;
 mod connections;
 mod erase;
 mod figures;
+mod firm_lists;
 mod leases;
 mod links;
 mod mappings;
@@ -16,16 +19,21 @@ mod notices;
 mod oauth_states;
 mod outbox;
 mod runs;
+mod summary;
 
+pub use attempt_lists::{AttemptFigures, AttemptFilter, AttemptPage, AttemptRow, AttemptState};
+pub use attempts::{Attempt, NewAttempt};
 pub use channels::WatchedChannel;
 pub use conflicts::{Conflict, ConflictFilter};
 pub use connections::{Connection, NewConnection, connection_place};
 pub use erase::Erased;
 pub use figures::LinkFigures;
+pub use firm_lists::{ChannelFilter, ChannelRow, ChannelState, ConnectionFilter, ConnectionRow};
 pub use leases::{Due, LEASE_MS, Lease};
 pub use links::{Link, LinkObstacle, LinkSettings, NewLink};
 pub use mappings::{Mapping, MappingCounts, NewMapping};
 pub use notices::Notice;
 pub use oauth_states::{OauthState, verifier_place};
 pub use outbox::{OUTBOX_PAGE, Outgoing};
-pub use runs::{Attempt, NewAttempt, Run, RunFilter, RunItem, RunTotals};
+pub use runs::{Run, RunFilter, RunItem, RunTotals};
+pub use summary::{AttemptSum, DaySum, LinkLag, RunSum, Summary, Tally};

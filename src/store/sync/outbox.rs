@@ -27,6 +27,8 @@ pub struct Outgoing {
     pub tries: i64,
     /// Whether a user's own edit is in it.
     pub by_user: bool,
+    /// The request that changed it last.
+    pub correlation_id: Option<String>,
 }
 
 fn outgoing_of(row: &Row) -> Result<Outgoing, StoreError> {
@@ -35,6 +37,7 @@ fn outgoing_of(row: &Row) -> Result<Outgoing, StoreError> {
         queued: row.instant(1)?,
         tries: row.int(2)?,
         by_user: row.flag(3)?,
+        correlation_id: row.opt_text(4)?,
     })
 }
 
@@ -47,7 +50,7 @@ impl ReadTx {
         let now = self.now();
         let rows = self
             .all(
-                "select object_id, queued_ms, tries, by_user from outbox where firm_id = $1 and link_id = $2 \
+                "select object_id, queued_ms, tries, by_user, correlation_id from outbox where firm_id = $1 and link_id = $2 \
                  and not_before_ms <= $3 order by not_before_ms, queued_ms, object_id limit $4",
                 args![firm, link, now, OUTBOX_PAGE],
             )
@@ -67,7 +70,7 @@ impl ReadTx {
     ) -> Result<Vec<Outgoing>, StoreError> {
         let rows = self
             .all(
-                "select object_id, queued_ms, tries, by_user from outbox where firm_id = $1 and link_id = $2 \
+                "select object_id, queued_ms, tries, by_user, correlation_id from outbox where firm_id = $1 and link_id = $2 \
                  order by queued_ms, object_id limit $3",
                 args![firm, link, i64::from(limit)],
             )
@@ -119,13 +122,21 @@ impl WriteTx {
         let rows = self
             .exec(
                 &format!(
-                    "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
-                 select firm_id, link_id, $3, $4, $4, 0, $5 from links where firm_id = $1 and calendar_id = $2 \
+                    "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user, \
+                 correlation_id) select firm_id, link_id, $3, $4, $4, 0, $5, $7 from links where firm_id = $1 and calendar_id = $2 \
                  and direction in ('push', 'both') and status <> 'detached' and link_id <> $6 \
                  on conflict (firm_id, link_id, object_id) do update set {AGAIN}, tries = 0, \
-                 by_user = case when outbox.by_user = 1 then 1 else excluded.by_user end"
+                 correlation_id = coalesce(excluded.correlation_id, outbox.correlation_id), by_user = case when outbox.by_user = 1 then 1 else excluded.by_user end"
                 ),
-                args![firm, calendar, object, now, by_user, cause.link.as_deref().unwrap_or("")],
+                args![
+                    firm,
+                    calendar,
+                    object,
+                    now,
+                    by_user,
+                    cause.link.as_deref().unwrap_or(""),
+                    cause.correlation_id.as_deref()
+                ],
             )
             .await?;
         if rows > 0 {
@@ -139,11 +150,28 @@ impl WriteTx {
     /// # Errors
     /// The database failed.
     pub async fn queue_one(&mut self, firm: &FirmId, link: &LinkId, object: &ObjectId) -> Result<(), StoreError> {
+        self.queue_one_as(firm, link, object, None).await
+    }
+
+    /// As [`WriteTx::queue_one`], with the id of the request that asks for it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn queue_one_as(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        object: &ObjectId,
+        correlation_id: Option<&str>,
+    ) -> Result<(), StoreError> {
         let now = self.now();
         self.exec(
-            &format!("insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
-             values ($1, $2, $3, $4, $4, 0, 0) on conflict (firm_id, link_id, object_id) do update set {AGAIN}, tries = 0"),
-            args![firm, link, object, now],
+            &format!(
+                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user, \
+             correlation_id) values ($1, $2, $3, $4, $4, 0, 0, $5) on conflict (firm_id, link_id, object_id) do update \
+             set {AGAIN}, tries = 0, correlation_id = coalesce(excluded.correlation_id, outbox.correlation_id)"
+            ),
+            args![firm, link, object, now, correlation_id],
         )
         .await?;
         self.wake();

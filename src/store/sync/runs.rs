@@ -1,11 +1,11 @@
-//! Runs with what they did to each side, and the attempts inside them.
+//! Runs with what they did to each side.
 
 use bytes::Bytes;
 
 use super::leases::Lease;
 use super::links::Link;
-use crate::domain::ids::{AttemptId, ConnectionId, FirmId, LinkId, ObjectId, RunId, UserId};
-use crate::domain::sync::{AttemptKind, ErrorClass, Provider, RunKind, RunStatus, Way};
+use crate::domain::ids::{ConnectionId, FirmId, LinkId, ObjectId, RunId, UserId};
+use crate::domain::sync::{Provider, RunKind, RunStatus, Way};
 use crate::domain::time::Instant;
 use crate::store::sql::{Row, StoreError, args};
 use crate::store::tx::{ReadTx, WriteTx};
@@ -106,48 +106,6 @@ pub struct RunItem {
     pub at: Instant,
 }
 
-/// A call to record.
-#[derive(Clone, Debug)]
-pub struct NewAttempt {
-    /// What was done.
-    pub operation: AttemptKind,
-    /// Which way.
-    pub way: Way,
-    /// On which object.
-    pub object: Option<ObjectId>,
-    /// On which item.
-    pub remote: Option<String>,
-    /// How it failed: class and a sentence without content or secrets; `None`: it succeeded.
-    pub failure: Option<(ErrorClass, String)>,
-    /// How often it was tried before.
-    pub retry_count: i64,
-    /// When it is tried again.
-    pub next_retry: Option<Instant>,
-    /// Whether it is not tried again by itself.
-    pub max_retries_reached: bool,
-    /// When it began.
-    pub started: Instant,
-}
-
-/// One call-level operation inside a run.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// Its id.
-    pub id: AttemptId,
-    /// The run.
-    pub run: RunId,
-    /// The link.
-    pub link: LinkId,
-    /// The connection.
-    pub connection: ConnectionId,
-    /// What it was.
-    pub what: NewAttempt,
-    /// When it ended.
-    pub completed: Instant,
-    /// As in the logs.
-    pub correlation_id: String,
-}
-
 const RUN_COLUMNS: &str = "r.run_id, r.link_id, r.connection_id, r.user_id, r.kind, r.status, r.started_ms, \
      r.completed_ms, r.pushed, r.pulled, r.deleted, r.conflicts, r.errors, r.error_summary, r.correlation_id, r.undone_by";
 
@@ -191,34 +149,6 @@ fn item_of(row: &Row) -> Result<RunItem, StoreError> {
         after_version: row.opt_int(9)?,
         note: row.opt_text(10)?,
         at: row.instant(11)?,
-    })
-}
-
-const ATTEMPT_COLUMNS: &str = "a.attempt_id, a.run_id, a.link_id, a.connection_id, a.operation, a.way, a.object_id, \
-     a.remote_id, a.outcome, a.error_class, a.error_summary, a.retry_count, a.next_retry_ms, a.max_retries_reached, \
-     a.started_ms, a.completed_ms, a.correlation_id";
-
-fn attempt_of(row: &Row) -> Result<Attempt, StoreError> {
-    let class = row.opt_text(9)?.and_then(|t| ErrorClass::parse(&t));
-    let summary = row.opt_text(10)?.unwrap_or_default();
-    Ok(Attempt {
-        id: AttemptId::from_text(row.text(0)?),
-        run: RunId::from_text(row.text(1)?),
-        link: LinkId::from_text(row.text(2)?),
-        connection: ConnectionId::from_text(row.text(3)?),
-        what: NewAttempt {
-            operation: row.word(4, AttemptKind::parse)?,
-            way: row.word(5, Way::parse)?,
-            object: row.opt_text(6)?.map(ObjectId::from_text),
-            remote: row.opt_text(7)?,
-            failure: class.map(|c| (c, summary)),
-            retry_count: row.int(11)?,
-            next_retry: row.opt_instant(12)?,
-            max_retries_reached: row.flag(13)?,
-            started: row.instant(14)?,
-        },
-        completed: row.instant(15)?,
-        correlation_id: row.text(16)?,
     })
 }
 
@@ -307,17 +237,6 @@ impl ReadTx {
         );
         self.all(&sql, args![firm, object, i64::from(limit)]).await?.iter().map(item_of).collect()
     }
-
-    /// The attempts of a run, in their order.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn attempts_of_run(&mut self, firm: &FirmId, run: &RunId) -> Result<Vec<Attempt>, StoreError> {
-        let sql = format!(
-            "select {ATTEMPT_COLUMNS} from attempts a where a.firm_id = $1 and a.run_id = $2 order by a.attempt_id limit 1000"
-        );
-        self.all(&sql, args![firm, run]).await?.iter().map(attempt_of).collect()
-    }
 }
 
 impl WriteTx {
@@ -365,6 +284,15 @@ impl WriteTx {
                 totals.errors,
                 summary
             ],
+        )
+        .await?;
+        self.exec(
+            "insert into run_days (firm_id, day, shard, provider, kind, status, runs) \
+             select r.firm_id, r.started_ms / 86400000, $3, k.provider, r.kind, r.status, 1 from runs r \
+             join connections k on k.firm_id = r.firm_id and k.connection_id = r.connection_id \
+             where r.firm_id = $1 and r.run_id = $2 on conflict (firm_id, day, shard, provider, kind, status) \
+             do update set runs = run_days.runs + 1",
+            args![firm, id, id.as_str().bytes().last().map_or(0, |b| i64::from(b & 7))],
         )
         .await
         .map(|_| ())
@@ -425,47 +353,5 @@ impl WriteTx {
             )
             .await?;
         Ok(rows == 1)
-    }
-
-    /// Records a call.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn add_attempt(
-        &mut self,
-        link: &Link,
-        run: &RunId,
-        correlation_id: &str,
-        new: &NewAttempt,
-    ) -> Result<AttemptId, StoreError> {
-        let (now, id) = (self.now(), AttemptId::new(self.now(), self.random()));
-        self.exec(
-            "insert into attempts (firm_id, attempt_id, run_id, link_id, connection_id, operation, way, object_id, \
-             remote_id, outcome, error_class, error_summary, retry_count, next_retry_ms, max_retries_reached, started_ms, \
-             completed_ms, correlation_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-             $16, $17, $18)",
-            args![
-                &link.firm,
-                &id,
-                run,
-                &link.id,
-                &link.connection,
-                new.operation.as_str(),
-                new.way.as_str(),
-                new.object.as_ref().map(ObjectId::as_str),
-                new.remote.as_deref(),
-                if new.failure.is_some() { "failed" } else { "success" },
-                new.failure.as_ref().map(|f| f.0.as_str()),
-                new.failure.as_ref().map(|f| f.1.as_str()),
-                new.retry_count,
-                new.next_retry,
-                new.max_retries_reached,
-                new.started,
-                now,
-                correlation_id
-            ],
-        )
-        .await?;
-        Ok(id)
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::time::{Instant, MINUTE_MS};
 use crate::store::{Connection, StoreError, WriteTx, connection_place};
 use crate::sync::budget::{Outcome, Permit};
 use crate::upstream::Failure;
+use crate::upstream::http::correlated;
 
 /// An access token is renewed this long before it ends, so that no call starts with one that ends under way.
 const RENEW_BEFORE_MS: i64 = 5 * MINUTE_MS;
@@ -68,7 +69,9 @@ impl Engine {
             return Err(Failure::NeedsConsent("the provider does not take the secret any more".to_owned()));
         };
         let refresh = SecretString::from(refresh.clone());
-        let tokens = oauth.refresh(&**self.registry().transport(), &refresh, self.store().now()).await?;
+        let transport = &**self.registry().transport();
+        let asked = oauth.refresh(transport, &refresh, self.store().now());
+        let tokens = correlated(&account.correlation_id, asked).await?;
         let next = Secret {
             access: tokens.access.expose_secret().to_owned(),
             refresh: tokens.refresh.map(|t| t.expose_secret().to_owned()).or(held.refresh),
@@ -176,7 +179,7 @@ macro_rules! ask {
                     account: &account.connection.account,
                     calendar: &account.calendar,
                 };
-                $call.await
+                $crate::upstream::http::correlated(&account.correlation_id, $call).await
             };
             $engine.settle($account, answer.as_ref().err());
             match answer {

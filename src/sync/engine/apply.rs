@@ -369,7 +369,7 @@ impl Engine {
 
     pub(super) fn cause(&self, job: &Job) -> Cause {
         let run = job.run.clone().unwrap_or_else(|| crate::domain::ids::RunId::from_text(""));
-        Cause::sync(&job.lease.link, &run, &job.correlation_id)
+        Cause::sync(&job.lease.link, &run, &job.account.correlation_id)
     }
 
     /// Puts an object through the write door. What the calendar cannot take is a sentence, not an error.

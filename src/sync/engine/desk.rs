@@ -49,6 +49,15 @@ impl Engine {
                 drop(reply.send(self.resolve(&firm, &by, decisions).await))
             }
             Order::Undo { firm, run, by, reply } => drop(reply.send(self.undo(&firm, &run, &by).await)),
+            Order::Resync { firm, connection, bounds, correlation_id, reply } => {
+                drop(reply.send(self.resync(&firm, &connection, bounds, correlation_id).await));
+            }
+            Order::ResyncOne { firm, object, correlation_id, reply } => {
+                drop(reply.send(self.resync_one(&firm, &object, correlation_id).await));
+            }
+            Order::Replay { firm, attempt, correlation_id, reply } => {
+                drop(reply.send(self.replay(&firm, &attempt, correlation_id).await));
+            }
             Order::Disconnect { firm, connection, imported, by, reply } => {
                 drop(reply.send(self.disconnect(&firm, &connection, imported, &by).await));
             }
@@ -154,7 +163,8 @@ impl Engine {
         }
         let unknown = || DeskError::NotConfigured(format!("{} is not set up here", connection.provider));
         let up = self.registry().of(connection.provider).ok_or_else(unknown)?;
-        let mut account = Account { connection, calendar: nowhere() };
+        let correlation_id = self.new_correlation();
+        let mut account = Account { connection, calendar: nowhere(), correlation_id };
         Ok(ask!(self, &mut account, |at| up.calendars(at.secret, at.account))?)
     }
 
@@ -291,7 +301,11 @@ impl Engine {
         drop(tx);
         let Some(up) = self.registry().of(connection.provider) else { return Ok(()) };
         for channel in channels {
-            let mut account = Account { connection: connection.clone(), calendar: link.remote.clone() };
+            let mut account = Account {
+                connection: connection.clone(),
+                calendar: link.remote.clone(),
+                correlation_id: self.new_correlation(),
+            };
             let there = Channel {
                 id: channel.id.as_str().to_owned(),
                 resource: channel.resource.clone(),

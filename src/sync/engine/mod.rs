@@ -16,6 +16,7 @@
 //! | `channel` | webhook channels, made, renewed and stopped |
 //! | `preview` | a run that is taken back before anybody sees it |
 //! | `undo` | a run's deeds taken back on both sides |
+//! | `resync` | everything between two times, one appointment, or one failed call, anew |
 //! | `desk` | people's orders |
 
 mod account;
@@ -27,6 +28,7 @@ mod outgoing;
 mod preview;
 mod pull;
 mod push;
+mod resync;
 mod send;
 mod undo;
 
@@ -35,6 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tracing::Instrument;
 
 use super::budget::{Breaker, Budgets, Rate};
 use crate::crypto::KeyRing;
@@ -43,7 +46,7 @@ use crate::domain::ids::{ConnectionId, RunId};
 use crate::domain::sync::{AttemptKind, LinkStatus, Provider, RemoteCalendarId, RunKind, RunStatus, Way};
 use crate::domain::time::Instant;
 use crate::store::{
-    CalendarError, Connection, Due, Lease, Link, NewAttempt, PutError, RunTotals, Store, StoreError, WriteTx,
+    CalendarError, Connection, Due, Lease, Link, NewAttempt, NewAudit, PutError, RunTotals, Store, StoreError, WriteTx,
 };
 use crate::upstream::registry::Upstreams;
 use crate::upstream::{Failure, Upstream};
@@ -116,6 +119,8 @@ struct Account {
     connection: Connection,
     /// The calendar that calls concern; empty where they concern the account.
     calendar: RemoteCalendarId,
+    /// Goes with every call.
+    correlation_id: String,
 }
 
 /// One link's work under one lease.
@@ -129,10 +134,21 @@ struct Job {
     /// The run that records it; begun when there is something to record.
     run: Option<RunId>,
     kind: RunKind,
-    correlation_id: String,
     totals: RunTotals,
     /// The first thing that was left, for the run's summary.
     left: Option<String>,
+}
+
+impl Job {
+    /// What every log line of this work has.
+    fn span(&self) -> tracing::Span {
+        tracing::info_span!(
+            "work",
+            correlation_id = self.account.correlation_id,
+            connection_id = self.link.connection.as_str(),
+            link_id = self.link.id.as_str()
+        )
+    }
 }
 
 impl Engine {
@@ -179,7 +195,10 @@ impl Engine {
     async fn work_under_lease(&self, due: &Due) -> Result<bool, StoreError> {
         let Some(lease) = self.take(due).await? else { return Ok(false) };
         let outcome = match self.job(&lease).await {
-            Ok(Some(mut job)) => self.work_on(&mut job).await,
+            Ok(Some(mut job)) => {
+                let span = job.span();
+                self.work_on(&mut job).instrument(span).await
+            }
             Ok(None) => Ok(()),
             Err(stop) => Err(stop),
         };
@@ -240,18 +259,18 @@ impl Engine {
             most: Right::Own,
         };
         let (access, _) = tx.calendar_by_id(&caller, &link.calendar, Right::Write).await?;
-        let correlation_id = hex::encode(self.inner.store.chance().bytes::<8>());
+        let asked = link.due_correlation.clone();
+        let correlation_id = asked.unwrap_or_else(|| self.new_correlation());
         let kind = link.due_kind;
         Ok(Some(Job {
             lease: lease.clone(),
-            account: Account { connection, calendar: link.remote.clone() },
+            account: Account { connection, calendar: link.remote.clone(), correlation_id },
             link,
             up,
             access,
             caller,
             run: None,
             kind,
-            correlation_id,
             totals: RunTotals::default(),
             left: None,
         }))
@@ -311,14 +330,38 @@ impl Engine {
         if let Some(run) = &job.run {
             return Ok(run.clone());
         }
-        let run = tx.begin_run(&job.link, job.kind, &job.correlation_id).await?;
+        let run = tx.begin_run(&job.link, job.kind, &job.account.correlation_id).await?;
         job.run = Some(run.clone());
         Ok(run)
     }
 
     async fn record(&self, tx: &mut WriteTx, job: &mut Job, attempt: NewAttempt) -> Result<(), StoreError> {
         let run = self.run_of(tx, job).await?;
-        tx.add_attempt(&job.link, &run, &job.correlation_id, &attempt).await.map(|_| ())
+        let id = tx.add_attempt(&job.link, &run, &job.account.correlation_id, &attempt).await?;
+        if attempt.retry_count > 0 {
+            let act = NewAudit {
+                actor: "system".to_owned(),
+                action: "calendar_sync_retry".to_owned(),
+                target: id.as_str().to_owned(),
+                details: serde_json::json!({
+                    "link_id": job.link.id.as_str(),
+                    "connection_id": job.link.connection.as_str(),
+                    "operation": attempt.operation,
+                    "retry_count": attempt.retry_count,
+                    "outcome": attempt.outcome(),
+                })
+                .to_string(),
+                correlation_id: job.account.correlation_id.clone(),
+                address: String::new(),
+            };
+            tx.audit(&job.lease.firm, &act).await?;
+        }
+        Ok(())
+    }
+
+    /// An id for work that nobody asked for.
+    fn new_correlation(&self) -> String {
+        hex::encode(self.inner.store.chance().bytes::<8>())
     }
 
     fn breaker<T>(&self, provider: Provider, ask: impl FnOnce(&mut Breaker) -> T) -> T {

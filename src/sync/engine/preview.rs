@@ -24,7 +24,7 @@ impl Engine {
         let cursor = job.link.cursor.clone().filter(|_| job.kind != RunKind::Resync);
         let (news, complete, full) = self.listen(&mut job, cursor, &mut preview.warnings).await?;
         let mut tx = self.store().write().await?;
-        job.run = Some(tx.begin_run(&job.link, job.kind, &job.correlation_id).await?);
+        job.run = Some(tx.begin_run(&job.link, job.kind, &job.account.correlation_id).await?);
         let generation = job.link.generation + i64::from(full);
         let mut losses = Vec::new();
         if full {
@@ -80,13 +80,12 @@ impl Engine {
         Ok(Job {
             lease,
             kind: link.due_kind,
-            account: Account { connection, calendar: link.remote.clone() },
+            account: Account { connection, calendar: link.remote.clone(), correlation_id: "preview".to_owned() },
             link,
             up,
             access,
             caller,
             run: None,
-            correlation_id: "preview".to_owned(),
             totals: RunTotals::default(),
             left: None,
         })

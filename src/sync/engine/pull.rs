@@ -8,7 +8,7 @@ use super::account::ask;
 use super::loss::Loss;
 use super::{Engine, Job, Stop, listing};
 use crate::domain::ids::MappingId;
-use crate::domain::sync::{AttemptKind, LinkStatus, RemoteId, RunKind, RunStatus};
+use crate::domain::sync::{AttemptKind, ErrorClass, LinkStatus, RemoteId, RunKind, RunStatus};
 use crate::domain::time::Instant;
 use crate::store::Mapping;
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
@@ -16,11 +16,11 @@ use crate::sync::retry;
 use crate::upstream::{Entry, Failure, Folded, Next};
 
 /// Items applied in one transaction: others write between two of them, and a page is not held up by its size.
-const ITEMS_PER_WRITE: usize = 100;
+pub(super) const ITEMS_PER_WRITE: usize = 100;
 /// Pages of one listing. A provider that never ends a listing does not hold a link for ever: 2,500 events a page.
-const PAGES_MAX: usize = 4_000;
+pub(super) const PAGES_MAX: usize = 4_000;
 /// Absent items that are asked for one by one. More than that within the guard's measure is a calendar of thousands.
-const CONFIRM_MAX: u32 = 500;
+pub(super) const CONFIRM_MAX: u32 = 500;
 /// Mappings looked at together when a full listing is over.
 const ABSENT_PAGE: u32 = 500;
 
@@ -75,7 +75,7 @@ impl Engine {
         let mut attempt = listing(operation, failure, started);
         attempt.retry_count = job.link.failures;
         attempt.next_retry = again.map(|_| next);
-        attempt.max_retries_reached = failure.is_some() && again.is_none();
+        attempt.max_retries_reached = again.is_none() && failure.is_some_and(|f| f.class() != ErrorClass::NonRetryable);
         self.record(&mut tx, job, attempt).await?;
         if let Some(failure) = failure {
             self.consequences(&mut tx, job, failure).await?;
@@ -263,7 +263,7 @@ impl Engine {
     }
 
     /// Lets the guard see what would be removed, removes it, and stores the cursor, in one transaction.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         job: &mut Job,
         cursor: Option<&str>,

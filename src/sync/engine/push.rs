@@ -96,6 +96,17 @@ impl Engine {
     }
 
     async fn push_one(&self, job: &mut Job, waiting: &Waiting) -> Result<(), Stop> {
+        // The request that changed the object is the one that this call belongs to.
+        let own = job.account.correlation_id.clone();
+        if let Some(id) = &waiting.correlation_id {
+            job.account.correlation_id.clone_from(id);
+        }
+        let outcome = self.push_this(job, waiting).await;
+        job.account.correlation_id = own;
+        outcome
+    }
+
+    async fn push_this(&self, job: &mut Job, waiting: &Waiting) -> Result<(), Stop> {
         for _ in 0..LOOKS_MAX {
             let Some(intent) = self.intend(job, waiting).await? else { return Ok(()) };
             let started = self.store().now();
@@ -427,8 +438,7 @@ impl Engine {
             tx.unqueue(&job.lease, waiting).await?;
             job.totals.errors += 1;
             job.left.get_or_insert_with(|| failure.to_string());
-            let mut attempt = self.attempt(operation, waiting, mapping.remote.as_ref(), Some(failure), started);
-            attempt.max_retries_reached = true;
+            let attempt = self.attempt(operation, waiting, mapping.remote.as_ref(), Some(failure), started);
             self.record(&mut tx, job, attempt).await?;
             tx.commit().await?;
             return Ok(true);
@@ -462,7 +472,7 @@ impl Engine {
         job.left.get_or_insert_with(|| failure.to_string());
         let mut attempt = self.attempt(operation, waiting, remote, Some(failure), started);
         attempt.next_retry = next;
-        attempt.max_retries_reached = next.is_none();
+        attempt.max_retries_reached = next.is_none() && failure.class() != ErrorClass::NonRetryable;
         self.record(&mut tx, job, attempt).await?;
         self.consequences(&mut tx, job, failure).await?;
         tx.commit().await?;

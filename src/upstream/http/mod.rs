@@ -7,9 +7,11 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `net` | the network |
+//! | `correlation` | the id that goes with every request of one piece of work |
 //! | `guard` | which addresses a user may name |
 //! | `retry_after` | how long a provider wants us to wait |
 
+mod correlation;
 mod guard;
 mod net;
 mod retry_after;
@@ -20,6 +22,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 
+pub use correlation::{CORRELATION, correlated, correlation_of_call};
 pub use guard::{Forbidden, is_public, judged};
 pub use net::Net;
 pub use retry_after::retry_after;

@@ -11,6 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
 use url::Url;
 
+use super::correlation::{CORRELATION, correlation_of_call};
 use super::guard::{Forbidden, PublicOnly, judged};
 use super::{Limits, NamedBy, Transport, TransportError, USER_AGENT};
 
@@ -51,6 +52,9 @@ impl Net {
         }
         let mut request: reqwest::Request = request.map(reqwest::Body::from).try_into().map_err(|e| unsent(&e))?;
         *request.timeout_mut() = Some(limits.within);
+        if let Some(id) = correlation_of_call() {
+            request.headers_mut().insert(CORRELATION, id);
+        }
         let client = if guarded { &self.guarded } else { &self.open };
         let answer = client.execute(request).await.map_err(|e| why(&e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());

@@ -13,7 +13,7 @@ use kalends::domain::sync::{
 };
 use kalends::store::{Conflict, LinkSettings, NewConnection, NewLink, RunItem, RunTotals, Store};
 use kalends::sync::desk::{
-    Asked, Begun, Connected, Decided, DeskError, Disconnected, Offer, Order, Preview, PreviewItem, RemoteCalendar,
+    Anew, Asked, Begun, Connected, Decided, DeskError, Disconnected, Offer, Order, Preview, PreviewItem, RemoteCalendar,
 };
 use serde_json::Value;
 
@@ -191,6 +191,23 @@ async fn play(store: &Store, consents: &mut Vec<(String, String)>, order: Order)
         Order::Undo { run, reply, .. } => {
             let totals = RunTotals::default();
             let _ = reply.send(Ok(Asked { run: Some(run), status: RunStatus::Success, totals }));
+        }
+        Order::Resync { correlation_id, bounds, reply, .. } => {
+            let why = Some(format!("{:?} to {:?}", bounds.from.map(|b| b.ms()), bounds.until.map(|b| b.ms())));
+            let _ = reply.send(Ok(Anew { synced: 7, why, ..Anew::begun(&correlation_id) }));
+        }
+        Order::ResyncOne { firm, object, correlation_id, reply } => {
+            let found = store.read().await.expect("a transaction").links_for_object(&firm, &object).await;
+            let remote = Some("event1".to_owned());
+            let done = found.expect("a query").ok_or(DeskError::NotFound);
+            let _ = reply.send(done.map(|_| Anew { synced: 1, remote, ..Anew::begun(&correlation_id) }));
+        }
+        Order::Replay { firm, attempt, correlation_id, reply } => {
+            let found = store.read().await.expect("a transaction").attempt(&firm, &attempt).await.expect("a query");
+            let broken = found.expect("there").what.remote.as_deref() == Some("broken");
+            let (status, synced) = if broken { (RunStatus::Failed, 0) } else { (RunStatus::Success, 1) };
+            let why = broken.then(|| "still broken".to_owned());
+            let _ = reply.send(Ok(Anew { status, synced, why, ..Anew::begun(&correlation_id) }));
         }
         Order::Disconnect { firm, connection, reply, .. } => {
             let mut tx = store.write().await.expect("a transaction");

@@ -1,0 +1,260 @@
+//! What was done and by whom, and the providers' channels to us.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::manager::Manager;
+use super::query;
+use crate::api::extract::Query;
+use crate::api::problem::Problem;
+use crate::api::times::stamp;
+use crate::auth::Gate;
+use crate::domain::ids::ChannelId;
+use crate::domain::time::Instant;
+use crate::store::{AuditEvent, AuditFilter, ChannelFilter, ChannelRow, ChannelState};
+
+/// Which audit events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// Of this kind, such as `calendar_connection_resync_requested`.
+    event: Option<String>,
+    /// By this user, or `console` or `system`.
+    user: Option<String>,
+    /// On this target.
+    target: Option<String>,
+    /// In any of its words.
+    text: Option<String>,
+    /// On or after this day or time.
+    start_date: Option<String>,
+    /// Until this day, or before this time.
+    end_date: Option<String>,
+    /// Items on a page.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<u32>,
+    /// Where the page begins: from `next` of the page before.
+    #[param(minimum = 1)]
+    cursor: Option<i64>,
+}
+
+/// An administrative or security act.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminAuditEvent)]
+pub struct AuditItem {
+    /// Its id.
+    audit_event_id: String,
+    /// Its place in the firm's chain, from 1.
+    #[schema(minimum = 1)]
+    number: i64,
+    /// What was done.
+    event: String,
+    /// Who did it: a user's name, `console` or `system`.
+    actor: String,
+    /// On what: an id or name.
+    target: String,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// From where; empty for the machine itself.
+    address: String,
+    /// The request, as in the logs.
+    correlation_id: String,
+    /// What else is worth knowing.
+    details: serde_json::Value,
+}
+
+/// A page of audit events.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminAuditEvents)]
+pub struct AuditItems {
+    /// Newest first.
+    audit_events: Vec<AuditItem>,
+    /// How many there are on all pages.
+    #[schema(minimum = 0)]
+    total_count: i64,
+    /// The path of the next page; `null`: this is the last.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+fn audit_item(event: AuditEvent) -> AuditItem {
+    AuditItem {
+        audit_event_id: event.id.as_str().to_owned(),
+        number: event.number,
+        event: event.act.action,
+        actor: event.act.actor,
+        target: event.act.target,
+        at: stamp(event.at),
+        address: event.act.address,
+        correlation_id: event.act.correlation_id,
+        details: serde_json::from_str(&event.act.details).unwrap_or_default(),
+    }
+}
+
+/// Lists the firm's audit events, newest first.
+#[utoipa::path(
+    get, path = "/api/calendar/admin/audit-events/", tag = "admin", operation_id = "adminAuditEvents",
+    params(AuditQuery), responses((status = 200, description = "A page of them", body = AuditItems)),
+)]
+pub async fn audit_events(
+    State(gate): State<Gate>,
+    manager: Manager,
+    Query(asked): Query<AuditQuery>,
+) -> Result<Json<AuditItems>, Problem> {
+    let caller = &manager.0.caller;
+    let limit = query::limit(asked.limit)?;
+    if asked.cursor.is_some_and(|number| number < 1) {
+        return Err(Problem::value("cursor", "take it from `next` of the page before"));
+    }
+    let mut tx = gate.store.read().await?;
+    let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
+    let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
+    let filter = AuditFilter {
+        action: query::word("event", asked.event.clone())?,
+        actor: query::word("user", asked.user.clone())?,
+        target: query::word("target", asked.target.clone())?,
+        text: query::word("text", asked.text.clone())?,
+        from,
+        until,
+    };
+    let (mut events, total) = tx.audit_page(&caller.firm, &filter, asked.cursor, limit + 1).await?;
+    let more = events.len() > limit as usize;
+    events.truncate(limit as usize);
+    let last = events.last().filter(|_| more).map(|e| e.number.to_string());
+    let same = [
+        ("event", asked.event),
+        ("user", asked.user),
+        ("target", asked.target),
+        ("text", asked.text),
+        ("start_date", asked.start_date),
+        ("end_date", asked.end_date),
+        ("limit", asked.limit.map(|l| l.to_string())),
+    ];
+    let next = query::next("/api/calendar/admin/audit-events/", &same, last.as_deref());
+    Ok(Json(AuditItems { audit_events: events.into_iter().map(audit_item).collect(), total_count: total, next }))
+}
+
+/// Which webhook channels.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WebhooksQuery {
+    /// `active`, `expired` or `replaced`.
+    status: Option<String>,
+    /// At this provider.
+    provider: Option<String>,
+    /// Of this user: id or name.
+    user: Option<String>,
+    /// Made on or after this day or time.
+    start_date: Option<String>,
+    /// Made until this day, or before this time.
+    end_date: Option<String>,
+    /// Items on a page.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<u32>,
+    /// Where the page begins: from `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// A channel over which a provider tells us that something changed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminWebhook)]
+pub struct WebhookItem {
+    /// Its id.
+    webhook_id: String,
+    /// The connection.
+    connection_id: String,
+    /// The link.
+    link_id: String,
+    /// The provider.
+    provider: &'static str,
+    /// `active`, `expired` or `replaced`.
+    status: &'static str,
+    /// Whose connection it is.
+    user_id: String,
+    /// Their name.
+    user_name: String,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it ends; another is made before.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// When it last spoke.
+    #[schema(required, format = DateTime)]
+    last_notified_at: Option<String>,
+}
+
+/// A page of webhook channels.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdminWebhooks)]
+pub struct WebhookItems {
+    /// Newest first.
+    webhooks: Vec<WebhookItem>,
+    /// How many there are on all pages.
+    #[schema(minimum = 0)]
+    total_count: i64,
+    /// The path of the next page; `null`: this is the last.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+fn webhook_item(row: ChannelRow, now: Instant) -> WebhookItem {
+    WebhookItem {
+        webhook_id: row.channel.id.as_str().to_owned(),
+        connection_id: row.connection.as_str().to_owned(),
+        link_id: row.channel.link.as_str().to_owned(),
+        provider: row.provider.as_str(),
+        status: ChannelState::of(&row.channel, now).as_str(),
+        user_id: row.user.0.as_str().to_owned(),
+        user_name: row.user.1,
+        created_at: stamp(row.channel.created),
+        expires_at: stamp(row.channel.expires),
+        last_notified_at: row.channel.last_notified.map(stamp),
+    }
+}
+
+/// Lists the firm's webhook channels, newest first.
+#[utoipa::path(
+    get, path = "/api/calendar/admin/webhooks/", tag = "admin", operation_id = "adminWebhooks", params(WebhooksQuery),
+    responses((status = 200, description = "A page of them", body = WebhookItems)),
+)]
+pub async fn webhooks(
+    State(gate): State<Gate>,
+    manager: Manager,
+    Query(asked): Query<WebhooksQuery>,
+) -> Result<Json<WebhookItems>, Problem> {
+    let caller = &manager.0.caller;
+    let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
+    let after = after.map(ChannelId::from_text);
+    let mut tx = gate.store.read().await?;
+    let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
+    let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
+    let states = "active, expired or replaced";
+    let filter = ChannelFilter {
+        state: query::one_of("status", asked.status.as_deref(), ChannelState::parse, states)?,
+        provider: query::provider(asked.provider.as_deref())?,
+        user: query::user(&mut tx, caller, asked.user.as_deref()).await?,
+        from,
+        until,
+    };
+    let (mut rows, total) = tx.channel_page(&caller.firm, &filter, after.as_ref(), limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let last = rows.last().filter(|_| more).map(|r| r.channel.id.as_str().to_owned());
+    let same = [
+        ("status", asked.status),
+        ("provider", asked.provider),
+        ("user", asked.user),
+        ("start_date", asked.start_date),
+        ("end_date", asked.end_date),
+        ("limit", asked.limit.map(|l| l.to_string())),
+    ];
+    let next = query::next("/api/calendar/admin/webhooks/", &same, last.as_deref());
+    let now = tx.now();
+    let webhooks = rows.into_iter().map(|row| webhook_item(row, now)).collect();
+    Ok(Json(WebhookItems { webhooks, total_count: total, next }))
+}

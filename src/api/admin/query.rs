@@ -1,0 +1,123 @@
+//! What requests bring: filters, pages, a body that may be left out. A page says where the next one begins, as the path
+//! to ask for.
+
+use axum::body::HttpBody;
+use axum::extract::{FromRequest, Request};
+use jiff::ToSpan;
+use serde::de::DeserializeOwned;
+
+use crate::api::appointments::reader_zone;
+use crate::api::extract::{Body, is_id};
+use crate::api::problem::Problem;
+use crate::api::times::Given;
+use crate::auth::Gate;
+use crate::domain::access::Caller;
+use crate::domain::ids::UserId;
+use crate::domain::sync::Provider;
+use crate::domain::time::Instant;
+use crate::store::ReadTx;
+
+/// Items on a page.
+pub const PAGE: u32 = 100;
+/// The longest word of a filter.
+const WORD_CHARS_MAX: usize = 200;
+
+/// How many items a page has.
+pub fn limit(given: Option<u32>) -> Result<u32, Problem> {
+    match given.unwrap_or(PAGE) {
+        limit @ 1..=PAGE => Ok(limit),
+        _ => Err(Problem::value("limit", format!("between 1 and {PAGE}"))),
+    }
+}
+
+/// Where a page begins.
+pub fn cursor(given: Option<&str>) -> Result<Option<&str>, Problem> {
+    match given {
+        Some(text) if !is_id(text) => Err(Problem::value("cursor", "take it from `next` of the page before")),
+        other => Ok(other),
+    }
+}
+
+/// A word to filter by.
+pub fn word(field: &str, given: Option<String>) -> Result<Option<String>, Problem> {
+    match given {
+        Some(text) if text.is_empty() || text.chars().count() > WORD_CHARS_MAX => {
+            Err(Problem::value(field, format!("between 1 and {WORD_CHARS_MAX} characters")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// One of some words.
+pub fn one_of<T>(
+    field: &str,
+    given: Option<&str>,
+    parse: impl Fn(&str) -> Option<T>,
+    words: &str,
+) -> Result<Option<T>, Problem> {
+    given.map(|text| parse(text).ok_or_else(|| Problem::value(field, words))).transpose()
+}
+
+/// A provider to filter by.
+pub fn provider(given: Option<&str>) -> Result<Option<Provider>, Problem> {
+    one_of("provider", given, Provider::of_user, "google, microsoft (or outlook), apple, caldav or ics")
+}
+
+/// From when until when: dates of the reader's zone, the last one included, or times.
+pub async fn range(
+    tx: &mut ReadTx,
+    caller: &Caller,
+    (start, end): (Option<&str>, Option<&str>),
+) -> Result<(Option<Instant>, Option<Instant>), Problem> {
+    if start.is_none() && end.is_none() {
+        return Ok((None, None));
+    }
+    let zone = reader_zone(tx, caller).await?;
+    let from = start.map(|text| Given::parse("start_date", text)).transpose()?.map(|given| given.instant(&zone));
+    let until = match end.map(|text| Given::parse("end_date", text)).transpose()? {
+        Some(Given::Date(day)) => Some(Given::Date(day.saturating_add(1.day())).instant(&zone)),
+        Some(given) => Some(given.instant(&zone)),
+        None => None,
+    };
+    match (from, until) {
+        (Some(from), Some(until)) if from >= until => Err(Problem::value("end_date", "it must be after start_date")),
+        range => Ok(range),
+    }
+}
+
+/// A user of the firm by id or name; nobody of that name has nothing.
+pub async fn user(tx: &mut ReadTx, caller: &Caller, given: Option<&str>) -> Result<Option<UserId>, Problem> {
+    let Some(text) = given else { return Ok(None) };
+    if is_id(text) {
+        return Ok(Some(UserId::from_text(text)));
+    }
+    let found = tx.user_in_firm(&caller.firm, text).await?;
+    Ok(Some(found.map_or_else(|| UserId::from_text(""), |user| user.id)))
+}
+
+/// The path of the page after one: the same question, going on after `after`.
+pub fn next(path: &str, asked: &[(&str, Option<String>)], after: Option<&str>) -> Option<String> {
+    let after = after?;
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in asked {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    query.append_pair("cursor", after);
+    Some(format!("{path}?{}", query.finish()))
+}
+
+/// A JSON object of the shape `T`, or no body at all.
+pub struct PerhapsBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Gate> for PerhapsBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, gate: &Gate) -> Result<PerhapsBody<T>, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(PerhapsBody(T::default()));
+        }
+        Ok(PerhapsBody(Body::from_request(request, gate).await?.value))
+    }
+}

@@ -1,0 +1,417 @@
+//! Looking anew, because somebody asked: at everything of a connection, at what lies between two times, at one
+//! appointment, or at what a call that failed was about. What lies outside of the bounds is left as it is.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::account::ask;
+use super::loss::Loss;
+use super::pull::{CONFIRM_MAX, ITEMS_PER_WRITE, News, PAGES_MAX};
+use super::{Engine, Job, Stop, ends_everything, listing};
+use crate::domain::ids::{AttemptId, ConnectionId, FirmId, ObjectId};
+use crate::domain::object::CalendarObject;
+use crate::domain::sync::{AttemptKind, ConnectionStatus, ErrorClass, LinkStatus, RemoteId, RunKind, RunStatus, Way};
+use crate::store::{Attempt, Connection, Due, Link, Mapping, NewAttempt, Run, RunFilter, WriteTx};
+use crate::sync::desk::{Anew, Bounds, DeskError};
+use crate::upstream::{Folded, Next};
+
+/// How long somebody who asked waits for the end before they are told that it is under way.
+const ANSWER_AFTER: Duration = Duration::from_secs(20);
+/// Attempts that a replay looks through for its own.
+const ATTEMPTS_MAX: u32 = 100;
+
+impl Engine {
+    /// Everything of a connection's active links, or what lies between two times.
+    pub(super) async fn resync(
+        &self,
+        firm: &FirmId,
+        id: &ConnectionId,
+        bounds: Bounds,
+        correlation_id: String,
+    ) -> Result<Anew, DeskError> {
+        let mut tx = self.store().read().await?;
+        let connection = tx.connection(firm, id).await?.ok_or(DeskError::NotFound)?;
+        let mut links = tx.links_of_connection(firm, id).await?;
+        drop(tx);
+        self.demand_usable(&connection)?;
+        links.retain(|l| l.status == LinkStatus::Active);
+        if links.is_empty() {
+            return Err(DeskError::Refused("no link of this connection is active".to_owned()));
+        }
+        let engine = self.clone();
+        self.in_time(correlation_id.clone(), async move {
+            let mut all = Anew::begun(&correlation_id);
+            for link in &links {
+                let one = match bounds == Bounds::default() {
+                    true => engine.resync_whole(link, &correlation_id).await?,
+                    false => engine.resync_between(link, bounds, &correlation_id).await?,
+                };
+                all.add(one);
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// One appointment on every active link that carries it or would.
+    pub(super) async fn resync_one(
+        &self,
+        firm: &FirmId,
+        object: &ObjectId,
+        correlation_id: String,
+    ) -> Result<Anew, DeskError> {
+        let mut tx = self.store().read().await?;
+        let links = tx.links_for_object(firm, object).await?.ok_or(DeskError::NotFound)?;
+        drop(tx);
+        if links.is_empty() {
+            return Err(DeskError::Refused("no active link carries this appointment".to_owned()));
+        }
+        let (engine, object) = (self.clone(), object.clone());
+        self.in_time(correlation_id.clone(), async move {
+            let mut all = Anew::begun(&correlation_id);
+            for link in &links {
+                all.add(engine.resync_object(link, &object, &correlation_id).await?);
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// What a call that failed was about, once more and at once.
+    pub(super) async fn replay(
+        &self,
+        firm: &FirmId,
+        attempt: &AttemptId,
+        correlation_id: String,
+    ) -> Result<Anew, DeskError> {
+        let mut tx = self.store().read().await?;
+        let attempt = tx.attempt(firm, attempt).await?.ok_or(DeskError::NotFound)?;
+        let link = tx.link_by_id(firm, &attempt.link).await?.ok_or(DeskError::NotFound)?;
+        let connection = tx.connection(firm, &link.connection).await?.ok_or(DeskError::NotFound)?;
+        drop(tx);
+        match attempt.what.failure {
+            None => return Err(DeskError::Refused("this attempt succeeded".to_owned())),
+            Some((ErrorClass::NonRetryable, _)) => {
+                return Err(DeskError::Refused("what failed for good is not tried again".to_owned()));
+            }
+            Some(_) => {}
+        }
+        self.demand_usable(&connection)?;
+        demand_active(&link)?;
+        let engine = self.clone();
+        self.in_time(correlation_id.clone(), async move {
+            let (id, what) = (correlation_id.as_str(), attempt.what);
+            match (what.way, &what.object) {
+                (Way::Push, Some(object)) => engine.send_again(&link, object, id).await,
+                (Way::Pull, Some(object)) => engine.resync_object(&link, object, id).await,
+                (_, None) if what.operation == AttemptKind::Resync => engine.resync_whole(&link, id).await,
+                (_, None) => engine.list_again(&link, RunKind::Manual, id).await,
+            }
+        })
+        .await
+    }
+
+    /// Waits for the work's end, but not for ever: it goes on by itself.
+    async fn in_time(
+        &self,
+        correlation_id: String,
+        work: impl Future<Output = Result<Anew, DeskError>> + std::marker::Send + 'static,
+    ) -> Result<Anew, DeskError> {
+        match tokio::time::timeout(ANSWER_AFTER, tokio::spawn(work)).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(DeskError::Closed),
+            Err(_) => Ok(Anew { status: RunStatus::Running, ..Anew::begun(&correlation_id) }),
+        }
+    }
+
+    fn demand_usable(&self, connection: &Connection) -> Result<(), DeskError> {
+        if connection.status != ConnectionStatus::Active {
+            return Err(DeskError::Refused(format!("the connection is {}", connection.status)));
+        }
+        match connection.slow_until.filter(|until| *until > self.store().now()) {
+            Some(until) => Err(DeskError::Refused(format!("the provider wants no calls before {until}"))),
+            None => Ok(()),
+        }
+    }
+
+    async fn resync_whole(&self, link: &Link, correlation_id: &str) -> Result<Anew, DeskError> {
+        let mut tx = self.store().write().await?;
+        tx.queue_between(&link.firm, &link.id, None, None).await?;
+        tx.commit().await?;
+        self.list_again(link, RunKind::Resync, correlation_id).await
+    }
+
+    /// A run of the link that lists; what it came to.
+    async fn list_again(&self, link: &Link, kind: RunKind, correlation_id: &str) -> Result<Anew, DeskError> {
+        let before = self.latest_run(&link.firm, &link.user, &link.id).await?;
+        let mut tx = self.store().write().await?;
+        let now = tx.now();
+        tx.ask_for_run_as(&link.firm, &link.id, kind, now, Some(correlation_id)).await?;
+        tx.commit().await?;
+        let due = Due { firm: link.firm.clone(), link: link.id.clone() };
+        self.work(&due).await?;
+        let mut tx = self.store().read().await?;
+        let filter = RunFilter { link: Some(link.id.clone()), ..RunFilter::default() };
+        let (runs, _) = tx.runs((&link.firm, &link.user), &filter, (10, 0)).await?;
+        let counts = tx.count_mappings(&link.firm, &link.id).await?;
+        let is_new = |r: &Run| before.as_ref().is_none_or(|b| r.id > b.id || r.started > b.started);
+        let run = runs.into_iter().find(|r| r.correlation_id == correlation_id && is_new(r));
+        // Without a run another node works on the link, and has been told.
+        let status = run.as_ref().map_or(RunStatus::Running, |r| r.status);
+        let synced = if run.is_some() { u64::try_from(counts.live).unwrap_or(0) } else { 0 };
+        let why = run.and_then(|r| r.error_summary);
+        Ok(Anew { status, synced, why, ..Anew::begun(correlation_id) })
+    }
+
+    async fn send_again(&self, link: &Link, object: &ObjectId, correlation_id: &str) -> Result<Anew, DeskError> {
+        let mut tx = self.store().write().await?;
+        let since = tx.now();
+        let before = tx.attempts_since(link, since, ATTEMPTS_MAX).await?;
+        tx.queue_one_as(&link.firm, &link.id, object, Some(correlation_id)).await?;
+        tx.commit().await?;
+        let due = Due { firm: link.firm.clone(), link: link.id.clone() };
+        let worked = self.work(&due).await?;
+        let mut tx = self.store().read().await?;
+        let attempts = tx.attempts_since(link, since, ATTEMPTS_MAX).await?;
+        let remote = tx.mapping_of_object(&link.firm, &link.id, object).await?.and_then(|m| m.remote);
+        let is_own = |a: &Attempt| a.correlation_id == correlation_id && !before.iter().any(|b| b.id == a.id);
+        let own = attempts.into_iter().find(is_own);
+        let begun = Anew { remote: remote.map(|r| r.0), ..Anew::begun(correlation_id) };
+        Ok(match own.map(|a| a.what.failure) {
+            Some(None) => Anew { synced: 1, ..begun },
+            Some(Some((_, why))) => Anew { status: RunStatus::Failed, why: Some(why), ..begun },
+            None if !worked => Anew { status: RunStatus::Running, ..begun },
+            // Nothing had to be sent any more.
+            None => begun,
+        })
+    }
+
+    async fn resync_between(&self, link: &Link, bounds: Bounds, correlation_id: &str) -> Result<Anew, DeskError> {
+        let mut job = self.begin_anew(link, correlation_id).await?;
+        let started = self.store().now();
+        let outcome = self.look_between(&mut job, bounds).await;
+        let looked = listing(AttemptKind::Resync, None, started);
+        self.end_anew(job, looked, outcome, None).await
+    }
+
+    async fn resync_object(&self, link: &Link, object: &ObjectId, correlation_id: &str) -> Result<Anew, DeskError> {
+        let mut job = self.begin_anew(link, correlation_id).await?;
+        let started = self.store().now();
+        let outcome = self.look_at(&mut job, object).await;
+        let looked = NewAttempt { object: Some(object.clone()), ..listing(AttemptKind::Resync, None, started) };
+        self.end_anew(job, looked, outcome, Some(object)).await
+    }
+
+    /// The link's lease, and what the work on it needs.
+    async fn begin_anew(&self, link: &Link, correlation_id: &str) -> Result<Job, DeskError> {
+        demand_active(link)?;
+        let due = Due { firm: link.firm.clone(), link: link.id.clone() };
+        let busy = || DeskError::Refused("the link is at work; try again in a moment".to_owned());
+        let lease = self.take(&due).await?.ok_or_else(busy)?;
+        let begun = async {
+            let mut job = self.job(&lease).await?.ok_or(Stop::NoCalendar)?;
+            job.kind = RunKind::Resync;
+            correlation_id.clone_into(&mut job.account.correlation_id);
+            let mut tx = self.held(&job).await?;
+            tx.end_stale_runs(&job.lease).await?;
+            self.run_of(&mut tx, &mut job).await?;
+            tx.commit().await?;
+            Ok::<Job, Stop>(job)
+        };
+        match begun.await {
+            Ok(job) => Ok(job),
+            Err(stop) => {
+                self.give_back(&lease).await?;
+                Err(stop.into())
+            }
+        }
+    }
+
+    /// Sends what is to be sent, records how it went and gives the lease back.
+    async fn end_anew(
+        &self,
+        mut job: Job,
+        mut looked: NewAttempt,
+        outcome: Result<u64, Stop>,
+        object: Option<&ObjectId>,
+    ) -> Result<Anew, DeskError> {
+        let lease = job.lease.clone();
+        let ended = self.end_anew_under(&mut job, &mut looked, outcome, object).await;
+        self.give_back(&lease).await?;
+        ended
+    }
+
+    async fn end_anew_under(
+        &self,
+        job: &mut Job,
+        looked: &mut NewAttempt,
+        outcome: Result<u64, Stop>,
+        object: Option<&ObjectId>,
+    ) -> Result<Anew, DeskError> {
+        let run = job.run.clone();
+        let (synced, stop) = match outcome {
+            Ok(synced) => (synced, self.push(job).await.err()),
+            Err(stop) => (0, Some(stop)),
+        };
+        if let Some(Stop::Fenced | Stop::Store(_) | Stop::NoCalendar) = &stop {
+            return stop.map_or(Err(DeskError::Closed), |stop| Err(stop.into()));
+        }
+        let mut tx = self.held(job).await?;
+        if let Some(Stop::Call(failure)) = &stop {
+            looked.failure = Some((failure.class(), failure.to_string()));
+            self.consequences(&mut tx, job, failure).await?;
+        }
+        self.record(&mut tx, job, looked.clone()).await?;
+        tx.commit().await?;
+        let correlation_id = job.account.correlation_id.clone();
+        self.end(job, stop.as_ref()).await?;
+        let mut tx = self.store().read().await?;
+        let run = match &run {
+            Some(run) => tx.run(&job.lease.firm, run).await?,
+            None => None,
+        };
+        let remote = match object {
+            Some(object) => tx.mapping_of_object(&job.lease.firm, &job.lease.link, object).await?,
+            None => None,
+        };
+        Ok(Anew {
+            status: run.as_ref().map_or(RunStatus::Success, |r| r.status),
+            synced,
+            why: run.and_then(|r| r.error_summary),
+            remote: remote.and_then(|m| m.remote).map(|r| r.0),
+            correlation_id,
+        })
+    }
+
+    /// Everything on both sides that lies between two times; how much there was.
+    async fn look_between(&self, job: &mut Job, bounds: Bounds) -> Result<u64, Stop> {
+        let (mut seen, mut page, mut looked) = (HashSet::new(), None::<String>, 0);
+        for _ in 0..PAGES_MAX {
+            let up = job.up.clone();
+            let batch = ask!(self, &mut job.account, |at| up.changes(at, None, page.as_deref()))?;
+            for why in batch.unreadable {
+                job.totals.errors += 1;
+                job.left.get_or_insert(why);
+            }
+            let news = self.gather(job, batch.entries, true).await?;
+            for chunk in news.chunks(ITEMS_PER_WRITE) {
+                looked += self.apply_between(job, chunk, bounds, &mut seen).await?;
+            }
+            match batch.next {
+                Next::Page(next) => page = Some(next),
+                Next::Complete(_) | Next::Partial => break,
+            }
+        }
+        let mut tx = self.store().read().await?;
+        let here = tx.mapped_between(&job.lease.firm, &job.lease.link, bounds.from, bounds.until).await?;
+        drop(tx);
+        let missing = here.into_iter().filter(|m| m.remote.as_ref().is_some_and(|id| !seen.contains(id)));
+        looked += self.look_for(job, missing.take(CONFIRM_MAX as usize).collect()).await?;
+        let mut tx = self.held(job).await?;
+        tx.queue_between(&job.lease.firm, &job.lease.link, bounds.from, bounds.until).await?;
+        tx.commit().await?;
+        Ok(looked)
+    }
+
+    async fn apply_between(
+        &self,
+        job: &mut Job,
+        news: &[News],
+        bounds: Bounds,
+        seen: &mut HashSet<RemoteId>,
+    ) -> Result<u64, Stop> {
+        let mut tx = self.held(job).await?;
+        let ids: Vec<&RemoteId> = news.iter().map(|n| &n.id).collect();
+        let found = tx.mappings_by_remote(&job.lease.firm, &job.lease.link, &ids).await?;
+        let mut mappings: HashMap<RemoteId, Mapping> =
+            found.into_iter().filter_map(|m| Some((m.remote.clone()?, m))).collect();
+        let mut looked = 0;
+        for one in news {
+            let folded = one.fetched.clone().unwrap_or_else(|| job.up.fold(None, &one.entries));
+            // What a listing says is gone is asked for with everything else that it does not name.
+            let Folded::Present(item) = folded else { continue };
+            seen.insert(one.id.clone());
+            let mapping = mappings.remove(&one.id);
+            let lens = self.ground(job, "", None).lens;
+            let there = job.up.put(&item, None, lens).is_ok_and(|object| bounds.hold(&object));
+            if there || self.is_here_between(&mut tx, job, mapping.as_ref(), bounds).await? {
+                let generation = mapping.as_ref().map_or(job.link.generation, |m| m.generation);
+                self.apply_item(&mut tx, job, mapping, &one.id, &item, generation, None).await?;
+                looked += 1;
+            }
+        }
+        tx.commit().await?;
+        Ok(looked)
+    }
+
+    async fn is_here_between(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        mapping: Option<&Mapping>,
+        bounds: Bounds,
+    ) -> Result<bool, Stop> {
+        let Some(object) = mapping.and_then(|m| m.object.as_ref()) else { return Ok(false) };
+        Ok(self.local(tx, job, object).await?.is_some_and(|local| bounds.hold(&local.object)))
+    }
+
+    /// One appointment on both sides.
+    async fn look_at(&self, job: &mut Job, object: &ObjectId) -> Result<u64, Stop> {
+        let mut tx = self.store().read().await?;
+        let mapping = tx.mapping_of_object(&job.lease.firm, &job.lease.link, object).await?;
+        drop(tx);
+        self.look_for(job, mapping.into_iter().filter(|m| m.remote.is_some()).collect()).await?;
+        let mut tx = self.held(job).await?;
+        tx.queue_one(&job.lease.firm, &job.lease.link, object).await?;
+        tx.commit().await?;
+        Ok(1)
+    }
+
+    /// Asks for items one by one. What is gone goes through the guard together.
+    async fn look_for(&self, job: &mut Job, mappings: Vec<Mapping>) -> Result<u64, Stop> {
+        let (mut losses, mut looked) = (Vec::new(), 0);
+        for mapping in mappings {
+            let Some(id) = mapping.remote.clone() else { continue };
+            let up = job.up.clone();
+            match ask!(self, &mut job.account, |at| up.fetch(at, &id)) {
+                Ok(Some(item)) => {
+                    let mut tx = self.held(job).await?;
+                    let mapping = tx.mapping(&job.lease.firm, &job.lease.link, &mapping.id).await?;
+                    let generation = mapping.as_ref().map_or(job.link.generation, |m| m.generation);
+                    self.apply_item(&mut tx, job, mapping, &id, &item, generation, None).await?;
+                    tx.commit().await?;
+                    looked += 1;
+                }
+                Ok(None) => losses.push(Loss { mapping: mapping.id }),
+                Err(failure) if ends_everything(&failure) => return Err(failure.into()),
+                Err(failure) => {
+                    job.totals.errors += 1;
+                    job.left.get_or_insert_with(|| failure.to_string());
+                }
+            }
+        }
+        if !losses.is_empty() {
+            let (cursor, generation) = (job.link.cursor.clone(), job.link.generation);
+            looked += losses.len() as u64;
+            self.conclude(job, cursor.as_deref(), (generation, true, false), losses).await?;
+        }
+        Ok(looked)
+    }
+}
+
+impl Bounds {
+    /// Whether an object lies between them, be it in part.
+    fn hold(&self, object: &CalendarObject) -> bool {
+        object.index().span.is_some_and(|span| {
+            let after = |from| span.ends.is_none_or(|ends| ends > from);
+            self.from.is_none_or(after) && self.until.is_none_or(|until| span.starts < until)
+        })
+    }
+}
+
+fn demand_active(link: &Link) -> Result<(), DeskError> {
+    match link.status {
+        LinkStatus::Active => Ok(()),
+        status => Err(DeskError::Refused(format!("the link is {status}"))),
+    }
+}

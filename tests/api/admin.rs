@@ -1,0 +1,490 @@
+//! What managers do and see: who may, what each call answers, what is left in the audit.
+
+use axum::http::StatusCode;
+use kalends::domain::ids::{AttemptId, ObjectId};
+use kalends::domain::sync::{AttemptKind, ErrorClass, RunKind, Way};
+use kalends::domain::time::DAY_MS;
+use kalends::store::{NewAttempt, StoreError};
+use serde_json::{Value, json};
+
+use crate::document::operations;
+use crate::house::{Answer, House};
+use crate::sync::{SECRETS, Synced, engine, synced};
+
+on_both! {
+    managers_of_the_firm_and_nobody_else
+    a_slash_at_the_end_may_be_left_out
+    a_connection_is_told_by_its_attempts
+    failed_attempts_are_listed_with_and_without_the_exhausted
+    attempts_are_found_by_filters_and_counted
+    a_long_list_comes_in_pages_of_a_hundred
+    what_failed_is_replayed_and_nothing_else
+    connections_are_looked_at_anew
+    connections_are_paused_resumed_and_revoked
+    a_guarded_link_is_confirmed
+    acts_are_listed_and_chained
+    the_summary_adds_up
+}
+
+const ROOT: &str = "/api/calendar/admin";
+const NOBODY: &str = "019aa0f3-9a6e-7c2e-a3c4-111111111111";
+
+async fn get(house: &House, path: &str) -> Value {
+    let answer = house.ask("GET", &format!("{ROOT}{path}")).as_(&house.mia).send().await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+    answer.json()
+}
+
+async fn post(house: &House, path: &str) -> Answer {
+    house.ask("POST", &format!("{ROOT}{path}")).as_(&house.mia).send().await
+}
+
+fn fields(value: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+async fn events(house: &House) -> Vec<String> {
+    let mut tx = house.bench.store.read().await.expect("a transaction");
+    let events = tx.audit_events(&house.mia.user.firm, 0, 1_000).await.expect("a query");
+    events.into_iter().map(|e| e.act.action).collect()
+}
+
+/// An attempt of the link, with whatever a test changes about it.
+fn attempt(house: &House) -> NewAttempt {
+    NewAttempt {
+        operation: AttemptKind::Upsert,
+        way: Way::Push,
+        object: None,
+        remote: Some("event1".into()),
+        failure: None,
+        retry_count: 0,
+        next_retry: None,
+        max_retries_reached: false,
+        started: house.bench.store.now(),
+    }
+}
+
+fn failed(house: &House, class: ErrorClass) -> NewAttempt {
+    NewAttempt { failure: Some((class, "the provider answered 503".into())), ..attempt(house) }
+}
+
+async fn record(house: &House, things: &Synced, new: &[NewAttempt]) -> Vec<AttemptId> {
+    let firm = &house.ada.user.firm;
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    let link = tx.link_by_id(firm, &things.link).await.expect("a query").expect("there");
+    let run = tx.begin_run(&link, RunKind::Push, "c-2").await.expect("begun");
+    let mut ids = Vec::new();
+    for one in new {
+        ids.push(tx.add_attempt(&link, &run, "request-7", one).await.expect("recorded"));
+    }
+    tx.commit().await.expect("a commit");
+    ids
+}
+
+async fn managers_of_the_firm_and_nobody_else(house: House) {
+    engine(&house);
+    let things = synced(&house, &house.ada).await;
+    let attempts = record(&house, &things, &[failed(&house, ErrorClass::Transient)]).await;
+    let appointment = house.make("/api/appointments", json!({ "title": "Lunch", "start": "2026-12-01" })).await;
+    let appointment = appointment["id"].as_str().expect("an id").to_owned();
+    let document = house.ask("GET", "/api/openapi.json").send().await.json();
+    let mut walked = 0;
+    for (verb, path, _) in operations(&document) {
+        let Some(rest) = path.strip_prefix(ROOT) else { continue };
+        let id = match rest.split('/').nth(1).expect("a segment") {
+            "connections" => things.connection.as_str(),
+            "links" => things.link.as_str(),
+            "sync-attempts" => attempts[0].as_str(),
+            _ => appointment.as_str(),
+        };
+        let path = path.replace("{id}", id);
+        let before = events(&house).await.len();
+        let answer = house.ask(&verb, &path).send().await;
+        assert_eq!(answer.problem(), (401, "not_signed_in".into(), String::new()), "{verb} {path}");
+        for guest in [&house.ada, &house.bob] {
+            let answer = house.ask(&verb, &path).as_(guest).send().await;
+            assert_eq!(answer.problem(), (403, "managers_only".into(), String::new()), "{verb} {path}");
+        }
+        let app_password = house.app_password(false).await;
+        let answer = house.ask(&verb, &path).header("authorization", &app_password).send().await;
+        assert_eq!(answer.problem().0, 403, "{verb} {path}");
+        assert_eq!(events(&house).await.len(), before, "{verb} {path}: who was refused did nothing");
+        let answer = house.ask(&verb, &path).as_(&house.eve).send().await;
+        if path.contains(id) {
+            assert_eq!(answer.problem(), (404, "not_found".into(), String::new()), "{verb} {path}");
+            let nothing = house.ask(&verb, &path.replace(id, NOBODY)).as_(&house.eve).send().await;
+            assert_eq!((nothing.status, nothing.body), (answer.status, answer.body), "{verb} {path}");
+        } else {
+            assert_eq!(answer.status, StatusCode::OK, "{verb} {path}");
+            for word in [things.connection.as_str(), things.link.as_str(), attempts[0].as_str(), "ada", "Secret"] {
+                assert!(!answer.text().contains(word), "{path} tells {word}");
+            }
+        }
+        if verb == "GET" {
+            let answer = house.ask(&verb, &path).as_(&house.mia).send().await;
+            assert_eq!(answer.status, StatusCode::OK, "{verb} {path}");
+            assert_eq!(events(&house).await.last().map(String::as_str), Some("calendar_admin_read"), "{path}");
+            assert!(!SECRETS.iter().any(|secret| answer.text().contains(secret)), "{path}");
+        }
+        walked += 1;
+    }
+    assert_eq!(walked, 15);
+    let token = house.token(&[kalends::domain::access::Scope::Sync]).await;
+    let answer = house.ask("GET", &format!("{ROOT}/connections/")).bearer(&token).send().await;
+    assert_eq!(answer.problem(), (403, "scope_missing".into(), String::new()));
+}
+
+async fn a_slash_at_the_end_may_be_left_out(house: House) {
+    engine(&house);
+    let document = house.ask("GET", "/api/openapi.json").send().await.json();
+    for (verb, path, _) in operations(&document) {
+        if !path.starts_with(ROOT) {
+            continue;
+        }
+        assert!(path.ends_with('/'), "{path}");
+        let path = path.replace("{id}", NOBODY);
+        let with = house.ask(&verb, &path).as_(&house.mia).send().await;
+        let without = house.ask(&verb, path.trim_end_matches('/')).as_(&house.mia).send().await;
+        assert_eq!(with.status, without.status, "{verb} {path}");
+        let wrong = if verb == "GET" { "POST" } else { "GET" };
+        let refused = house.ask(wrong, path.trim_end_matches('/')).as_(&house.mia).send().await;
+        assert_eq!(refused.problem().0, 405, "{wrong} {path}");
+    }
+}
+
+async fn a_connection_is_told_by_its_attempts(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let later = Some(house.bench.store.now().plus_ms(60_000));
+    let due = Some(house.bench.store.now());
+    let object = |n: u8| Some(ObjectId::from_text(format!("019aa0f3-9a6e-7c2e-a3c4-00000000000{n}")));
+    let mut all = vec![attempt(&house); 83];
+    all.push(NewAttempt { object: object(1), next_retry: later, ..failed(&house, ErrorClass::Transient) });
+    all.push(NewAttempt { object: object(2), next_retry: due, ..failed(&house, ErrorClass::RateLimited) });
+    all.push(NewAttempt { max_retries_reached: true, ..failed(&house, ErrorClass::Transient) });
+    // Tried again since, and successfully.
+    all.push(NewAttempt { object: object(3), next_retry: later, ..failed(&house, ErrorClass::Transient) });
+    all.extend([NewAttempt { object: object(3), ..attempt(&house) }; 1]);
+    all.extend(vec![attempt(&house); 32]);
+    all.push(failed(&house, ErrorClass::NonRetryable));
+    all.truncate(120);
+    record(&house, &things, &all).await;
+    let id = things.connection.as_str();
+    let told = get(&house, &format!("/connections/{id}/sync-status/")).await;
+    let names = ["connection_id", "last_sync_at", "last_sync_cursor", "provider", "statistics", "status"];
+    assert_eq!(fields(&told), names);
+    assert_eq!(
+        (&told["connection_id"], &told["provider"], &told["status"]),
+        (&json!(id), &json!("google"), &json!("active"))
+    );
+    let at = told["statistics"]["last_successful_sync"].clone();
+    assert_eq!(
+        told["statistics"],
+        json!({
+            "total_attempts": 120, "successes": 116, "failures": 4, "success_rate": "96.7%",
+            "max_retries_reached": 1, "pending_retry": 1, "eligible_for_retry": 1,
+            "error_breakdown": { "transient": 3, "non_retryable": 0, "rate_limited": 1 },
+            "last_successful_sync": at, "last_sync_cursor": null,
+        })
+    );
+    assert!(at.is_string());
+}
+
+async fn failed_attempts_are_listed_with_and_without_the_exhausted(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let object = ObjectId::from_text("019aa0f3-9a6e-7c2e-a3c4-000000000001");
+    let next = house.bench.store.now().plus_ms(1_000);
+    let plain = NewAttempt { object: Some(object), next_retry: Some(next), ..failed(&house, ErrorClass::Transient) };
+    let last = NewAttempt { max_retries_reached: true, retry_count: 5, ..failed(&house, ErrorClass::Transient) };
+    let ids = record(&house, &things, &[attempt(&house), plain, last, failed(&house, ErrorClass::NonRetryable)]).await;
+    let of = format!("/connections/{}/failed-attempts/", things.connection);
+    let told = get(&house, &of).await;
+    assert_eq!(fields(&told), ["connection_id", "failed_attempts", "next", "total_count"]);
+    assert_eq!((&told["total_count"], &told["connection_id"]), (&json!(2), &json!(things.connection.as_str())));
+    let items = told["failed_attempts"].as_array().expect("a list");
+    let own = items.iter().find(|i| i["attempt_id"] == ids[1].as_str()).expect("the one to be retried");
+    let names = [
+        "appointment_id",
+        "attempt_id",
+        "direction",
+        "error_class",
+        "error_summary",
+        "max_retries_reached",
+        "next_retry_at",
+        "operation",
+        "retry_count",
+        "started_at",
+    ];
+    assert_eq!(fields(own), names);
+    assert_eq!(
+        *own,
+        json!({
+            "attempt_id": ids[1].as_str(), "operation": "upsert", "direction": "push", "error_class": "transient",
+            "error_summary": "the provider answered 503", "retry_count": 0, "max_retries_reached": false,
+            "next_retry_at": "2026-11-21T08:00:01Z", "started_at": "2026-11-21T08:00:00Z",
+            "appointment_id": "019aa0f3-9a6e-7c2e-a3c4-000000000001",
+        })
+    );
+    let whole = get(&house, &format!("{of}?include_exhausted=true")).await;
+    assert_eq!(whole["total_count"], 3);
+    assert!(whole["failed_attempts"].as_array().expect("a list").iter().any(|i| i["max_retries_reached"] == true));
+    for (query, expected) in [("", 2), ("?include_exhausted=true", 3)] {
+        let all = get(&house, &format!("/sync-attempts/failed/{query}")).await;
+        assert_eq!(
+            (fields(&all), &all["total_count"]),
+            (vec!["failed_attempts", "next", "total_count"], &json!(expected))
+        );
+        assert_eq!(all["failed_attempts"][0]["connection_id"], things.connection.as_str());
+    }
+}
+
+async fn attempts_are_found_by_filters_and_counted(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let appointment =
+        house.make("/api/appointments", json!({ "title": "Lunch", "start": "2026-12-01", "project_id": "p-1" })).await;
+    let object = Some(ObjectId::from_text(appointment["id"].as_str().expect("an id")));
+    let yesterday = house.bench.store.now().plus_ms(-DAY_MS);
+    let old = NewAttempt { started: yesterday, operation: AttemptKind::ListChanges, way: Way::Pull, ..attempt(&house) };
+    let next_retry = Some(house.bench.store.now().plus_ms(1_000));
+    let retried = NewAttempt { object, next_retry, ..failed(&house, ErrorClass::Transient) };
+    let last = NewAttempt { max_retries_reached: true, ..failed(&house, ErrorClass::RateLimited) };
+    let ids = record(&house, &things, &[old, attempt(&house), retried, last]).await;
+    let connection = format!("connection_id={}", things.connection);
+    for (query, expected) in [
+        ("", 4),
+        ("status=success", 2),
+        ("status=failed", 2),
+        ("status=exhausted", 1),
+        ("status=pending_retry", 1),
+        ("error_class=rate_limited", 1),
+        ("provider=google", 4),
+        ("provider=outlook", 0),
+        ("user=ada", 4),
+        ("user=bob", 0),
+        ("user=nobody-at-all", 0),
+        (&format!("user={}", house.ada.user.id), 4),
+        (&connection, 4),
+        (&format!("{connection}&status=failed&user=ada"), 2),
+        (&format!("connection_id={NOBODY}"), 0),
+        ("project=p-1", 1),
+        ("project=p-2", 0),
+        ("text=ANSWERED%20503", 2),
+        ("text=50%25", 0),
+        ("text=request-7&status=success", 2),
+        ("start_date=2026-11-21", 3),
+        ("end_date=2026-11-20", 1),
+        ("start_date=2026-11-20&end_date=2026-11-21", 4),
+        ("start_date=2026-11-20T08:00:00Z&end_date=2026-11-20T08:00:01Z", 1),
+        ("start_date=2026-11-20T07:00:00Z&end_date=2026-11-21T08:00:01Z&provider=google", 4),
+        ("start_date=2026-11-21T09:00:00Z", 0),
+    ] {
+        let page = get(&house, &format!("/sync-attempts/?{query}")).await;
+        let items = page["sync_attempts"].as_array().expect("a list");
+        assert_eq!((items.len(), &page["total_count"]), (expected, &json!(expected)), "{query}");
+        assert_eq!(page["next"], Value::Null);
+    }
+    let all = get(&house, "/sync-attempts/").await;
+    assert_eq!(fields(&all), ["next", "sync_attempts", "total_count"]);
+    assert_eq!(all["sync_attempts"][3]["attempt_id"], ids[0].as_str(), "newest first");
+    for (query, field) in [
+        ("status=odd", "status"),
+        ("error_class=odd", "error_class"),
+        ("provider=yahoo", "provider"),
+        ("connection_id=7", "connection_id"),
+        ("start_date=soon", "start_date"),
+        ("start_date=2026-11-21&end_date=2026-11-20", "end_date"),
+        ("limit=101", "limit"),
+        ("cursor=x", "cursor"),
+        ("text=", "text"),
+        ("colour=red", "colour"),
+    ] {
+        let path = format!("{ROOT}/sync-attempts/?{query}");
+        let answer = house.ask("GET", &path).as_(&house.mia).send().await.problem();
+        assert_eq!((answer.0, answer.2.as_str()), (400, field), "{query}");
+    }
+}
+
+async fn a_long_list_comes_in_pages_of_a_hundred(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let mut all = vec![attempt(&house); 203];
+    all.extend(vec![failed(&house, ErrorClass::Transient); 102]);
+    record(&house, &things, &all).await;
+    for (list, total) in [
+        ("/sync-attempts/", 305),
+        ("/sync-attempts/?status=success", 203),
+        ("/sync-attempts/?text=event1&limit=60", 305),
+        ("/sync-attempts/?user=ada&limit=99", 305),
+        ("/sync-attempts/failed/", 102),
+    ] {
+        let (mut path, mut seen, mut pages) = (format!("{ROOT}{list}"), Vec::new(), 0);
+        loop {
+            let page = house.ask("GET", &path).as_(&house.mia).send().await.json();
+            assert_eq!(page["total_count"], total, "{path}");
+            let items = page.get("sync_attempts").or(page.get("failed_attempts")).expect("items");
+            seen.extend(items.as_array().expect("a list").iter().map(|i| i["attempt_id"].to_string()));
+            pages += 1;
+            match page["next"].as_str() {
+                Some(next) => path = next.to_owned(),
+                None => break,
+            }
+        }
+        let count = seen.len();
+        assert!(seen.is_sorted_by(|a, b| a > b), "newest first, none twice");
+        assert_eq!(count, total, "{list} in {pages} pages");
+    }
+}
+
+async fn what_failed_is_replayed_and_nothing_else(house: House) {
+    engine(&house);
+    let things = synced(&house, &house.ada).await;
+    let broken = NewAttempt { remote: Some("broken".into()), ..failed(&house, ErrorClass::RateLimited) };
+    let all =
+        [attempt(&house), failed(&house, ErrorClass::NonRetryable), failed(&house, ErrorClass::Transient), broken];
+    let ids = record(&house, &things, &all).await;
+    let replay = async |id: &str| post(&house, &format!("/sync-attempts/{id}/replay/")).await;
+    assert_eq!(replay(ids[0].as_str()).await.problem(), (409, "not_possible".into(), String::new()));
+    assert_eq!(replay(ids[1].as_str()).await.problem(), (400, "bad_value".into(), "id".into()));
+    assert_eq!(replay(NOBODY).await.problem().0, 404);
+    let nothing = events(&house).await;
+    assert!(!nothing.iter().any(|e| e.contains("replay")), "{nothing:?}");
+    let answer = replay(ids[2].as_str()).await;
+    assert_eq!(
+        answer.json(),
+        json!({ "message": "Replay completed", "attempt_id": ids[2].as_str(),
+            "result": { "status": "success", "correlation_id": "request-1", "synced_count": 1 } })
+    );
+    let told = events(&house).await;
+    assert!(told.ends_with(&[
+        "calendar_sync_manual_replay_requested".to_owned(),
+        "calendar_sync_manual_replay_success".to_owned()
+    ]));
+    let answer = replay(ids[3].as_str()).await.json();
+    assert_eq!((&answer["message"], &answer["result"]["status"]), (&json!("Replay failed"), &json!("failed")));
+    assert_eq!(events(&house).await.last().map(String::as_str), Some("calendar_sync_manual_replay_failed"));
+}
+
+async fn connections_are_looked_at_anew(house: House) {
+    engine(&house);
+    let things = synced(&house, &house.ada).await;
+    let path = format!("{ROOT}/connections/{}/resync/", things.connection);
+    let answer = house.ask("POST", &path).as_(&house.mia).send().await;
+    let mut told = answer.json();
+    assert_eq!(told["result"]["error_summary"].take(), "None to None");
+    assert_eq!(
+        told,
+        json!({ "message": "Resync completed", "connection_id": things.connection.as_str(), "provider": "google",
+            "result": { "status": "success", "correlation_id": "request-1", "synced_count": 7, "error_summary": null } })
+    );
+    let body = json!({ "start_date": "2026-12-01", "end_date": "2026-12-02" });
+    let answer = house.ask("POST", &path).as_(&house.mia).json(&body).send().await.json();
+    // From the midnight that begins the first day to the one that ends the last.
+    assert_eq!(answer["result"]["error_summary"], "Some(1796083200000) to Some(1796256000000)");
+    for (body, field) in [
+        (json!({ "start_date": "soon" }), "start_date"),
+        (json!({ "start_date": "2026-12-02", "end_date": "2026-12-01" }), "end_date"),
+        (json!({ "from": "2026-12-02" }), "from"),
+        (json!({ "start_date": null, "end_date": 7 }), "end_date"),
+    ] {
+        let answer = house.ask("POST", &path).as_(&house.mia).json(&body).send().await.problem();
+        assert_eq!((answer.0, answer.2.as_str()), (400, field), "{body}");
+    }
+    let appointment = house.make("/api/appointments", json!({ "title": "Lunch", "start": "2026-12-01" })).await;
+    let id = appointment["id"].as_str().expect("an id");
+    let answer = post(&house, &format!("/appointments/{id}/resync/")).await;
+    assert_eq!(
+        answer.json(),
+        json!({ "message": "Resync completed", "appointment_id": id, "external_event_id": "event1",
+            "result": { "status": "success", "correlation_id": "request-1", "synced_count": 1 } })
+    );
+    let told = events(&house).await;
+    for event in ["calendar_connection_resync_requested", "appointment_resync_requested"] {
+        assert!(told.iter().any(|e| e == event), "{event}");
+    }
+}
+
+async fn connections_are_paused_resumed_and_revoked(house: House) {
+    engine(&house);
+    let things = synced(&house, &house.ada).await;
+    let id = things.connection.as_str();
+    for (call, status, event) in [
+        ("pause", "paused", "calendar_connection_paused"),
+        ("resume", "active", "calendar_connection_resumed"),
+        ("revoke", "revoked", "calendar_connection_revoked"),
+    ] {
+        let answer = post(&house, &format!("/connections/{id}/{call}/")).await.json();
+        assert_eq!(fields(&answer), ["connection_id", "message", "provider", "status"]);
+        assert_eq!((&answer["connection_id"], &answer["status"]), (&json!(id), &json!(status)));
+        assert_eq!(events(&house).await.last().map(String::as_str), Some(event));
+        let list = get(&house, &format!("/connections/?status={status}&provider=google&user=ada&text=secret")).await;
+        assert_eq!((&list["total_count"], &list["connections"][0]["connection_id"]), (&json!(1), &json!(id)));
+        assert_eq!(list["connections"][0]["user_name"], "ada");
+    }
+    for query in ["status=active", "user=bob", "text=nothing", "project=p", "end_date=2026-11-20"] {
+        assert_eq!(get(&house, &format!("/connections/?{query}")).await["total_count"], 0, "{query}");
+    }
+    let answer = post(&house, &format!("/connections/{id}/resume/")).await.problem();
+    assert_eq!((answer.0, answer.1.as_str()), (409, "not_possible"), "a revoked one is connected again by its user");
+}
+
+async fn a_guarded_link_is_confirmed(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let (firm, id) = (&house.ada.user.firm, things.link.as_str());
+    assert_eq!(post(&house, &format!("/links/{id}/confirm/")).await.problem().0, 409);
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    let status = kalends::domain::sync::LinkStatus::NeedsConfirmation;
+    tx.set_link_status(firm, &things.link, status, Some("12 of 20")).await.expect("set");
+    tx.commit().await.expect("a commit");
+    let answer = post(&house, &format!("/links/{id}/confirm/")).await.json();
+    assert_eq!((fields(&answer), &answer["status"]), (vec!["link_id", "message", "status"], &json!("active")));
+    assert_eq!(events(&house).await.last().map(String::as_str), Some("sync_link_confirmed"));
+}
+
+async fn acts_are_listed_and_chained(house: House) {
+    let things = synced(&house, &house.ada).await;
+    for call in ["pause", "resume"].repeat(60) {
+        assert_eq!(post(&house, &format!("/connections/{}/{call}/", things.connection)).await.status, StatusCode::OK);
+    }
+    let page = get(&house, "/audit-events/?event=calendar_connection_paused&user=mia").await;
+    assert_eq!((&page["total_count"], &page["next"]), (&json!(60), &Value::Null));
+    let own = &page["audit_events"][0];
+    let names = ["actor", "address", "at", "audit_event_id", "correlation_id", "details", "event", "number", "target"];
+    assert_eq!(fields(own), names);
+    assert_eq!(
+        (&own["actor"], &own["address"], &own["correlation_id"]),
+        (&json!("mia"), &json!("192.0.2.1"), &json!("request-1"))
+    );
+    assert_eq!(own["target"], things.connection.as_str());
+    let all = get(&house, "/audit-events/").await;
+    assert_eq!(all["audit_events"].as_array().map(Vec::len), Some(100));
+    let next = house.ask("GET", all["next"].as_str().expect("more")).as_(&house.mia).send().await.json();
+    let (last, first) = (&all["audit_events"][99]["number"], &next["audit_events"][0]["number"]);
+    assert_eq!(last.as_i64().expect("a number") - 1, first.as_i64().expect("a number"));
+    assert_eq!(get(&house, "/audit-events/?text=PAUSED&end_date=2026-11-21").await["total_count"], 60);
+    assert_eq!(house.bench.store.doctor().await.expect("a report").finding_count, 0);
+    let webhooks = get(&house, "/webhooks/?status=active&provider=google&user=ada").await;
+    assert_eq!((fields(&webhooks), &webhooks["total_count"]), (vec!["next", "total_count", "webhooks"], &json!(0)));
+}
+
+async fn the_summary_adds_up(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let mut all = vec![attempt(&house); 29];
+    all.push(failed(&house, ErrorClass::Transient));
+    all.push(NewAttempt { started: house.bench.store.now().plus_ms(-8 * DAY_MS), ..attempt(&house) });
+    record(&house, &things, &all).await;
+    let told = get(&house, "/metrics-summary/").await;
+    assert_eq!((&told["success_rate"], &told["total_attempts"]), (&json!("96.7%"), &json!(30)));
+    assert_eq!(get(&house, "/metrics-summary/?days=9").await["total_attempts"], 31);
+    assert_eq!(told["connections"], json!([{ "provider": "google", "status": "active", "count": 1 }]));
+    assert_eq!(told["runs"], json!([{ "provider": "google", "status": "partial", "count": 1 }]));
+    assert_eq!((&told["open_conflicts"], &told["users"]), (&json!(1), &json!(3)));
+    let answer = house.ask("GET", &format!("{ROOT}/metrics-summary/?days=0")).as_(&house.mia).send().await.problem();
+    assert_eq!((answer.0, answer.2.as_str()), (400, "days"));
+    // An erasure takes the attempts, and the lists say so; what was counted stays counted.
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    let erased: Result<_, StoreError> = tx.erase_synced(&house.ada.user.firm, &house.ada.user.id).await;
+    erased.expect("erased");
+    tx.commit().await.expect("a commit");
+    assert_eq!(get(&house, "/sync-attempts/").await["total_count"], 0);
+    assert_eq!(get(&house, "/metrics-summary/").await["total_attempts"], 30);
+}
