@@ -1,10 +1,10 @@
 //! What managers do and see: who may, what each call answers, what is left in the audit.
 
 use axum::http::StatusCode;
-use kalends::domain::ids::{AttemptId, ObjectId};
-use kalends::domain::sync::{AttemptKind, ErrorClass, RunKind, Way};
+use kalends::domain::ids::{AttemptId, ConflictId, MappingId, ObjectId};
+use kalends::domain::sync::{AttemptKind, ConflictKind, ErrorClass, Resolution, RunKind, Way};
 use kalends::domain::time::DAY_MS;
-use kalends::store::{NewAttempt, StoreError};
+use kalends::store::{Conflict, NewAttempt, RunItem, StoreError};
 use serde_json::{Value, json};
 
 use crate::document::operations;
@@ -24,6 +24,7 @@ on_both! {
     a_guarded_link_is_confirmed
     acts_are_listed_and_chained
     the_summary_adds_up
+    an_appointment_s_story_is_told_in_order
 }
 
 const ROOT: &str = "/api/calendar/admin";
@@ -487,4 +488,75 @@ async fn the_summary_adds_up(house: House) {
     tx.commit().await.expect("a commit");
     assert_eq!(get(&house, "/sync-attempts/").await["total_count"], 0);
     assert_eq!(get(&house, "/metrics-summary/").await["total_attempts"], 30);
+}
+
+async fn an_appointment_s_story_is_told_in_order(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let made = house.make("/api/appointments", json!({ "title": "Lunch", "start": "2026-12-01" })).await;
+    let id = made["id"].as_str().expect("an id").to_owned();
+    let (firm, object) = (house.ada.user.firm.clone(), ObjectId::from_text(id.as_str()));
+    house.bench.clock.advance_ms(1_000);
+    let fault = NewAttempt { object: Some(object.clone()), ..failed(&house, ErrorClass::Transient) };
+    record(&house, &things, &[fault]).await;
+    house.bench.clock.advance_ms(1_000);
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    let link = tx.link_by_id(&firm, &things.link).await.expect("a query").expect("there");
+    let run = tx.begin_run(&link, RunKind::Push, "c-3").await.expect("begun");
+    let item = RunItem {
+        run,
+        number: 0,
+        link: link.id.clone(),
+        object: Some(object.clone()),
+        remote: Some("event9".into()),
+        way: Way::Push,
+        action: "created".into(),
+        before_version: None,
+        before: None,
+        after_version: Some(1),
+        note: None,
+        at: tx.now(),
+    };
+    tx.add_run_item(&firm, &item).await.expect("noted");
+    tx.commit().await.expect("a commit");
+    house.bench.clock.advance_ms(1_000);
+    house.ada("PATCH", &format!("/api/appointments/{id}")).json(&json!({ "title": "Dinner" })).send().await;
+    house.bench.clock.advance_ms(1_000);
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    let new = Conflict {
+        id: ConflictId::from_text(""),
+        link: link.id.clone(),
+        mapping: MappingId::from_text("m9"),
+        user: house.ada.user.id.clone(),
+        object: Some(object),
+        remote: Some("event9".into()),
+        kind: ConflictKind::DataMismatch,
+        fields: "[]".into(),
+        opened: tx.now(),
+        resolved: None,
+        choices: None,
+    };
+    let (conflict, _) = tx.open_or_update_conflict(&firm, &new).await.expect("opened");
+    tx.commit().await.expect("a commit");
+    house.bench.clock.advance_ms(1_000);
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    tx.resolve_conflict(&firm, &conflict, Resolution::KeepPlatform, None, "mia").await.expect("decided");
+    tx.commit().await.expect("a commit");
+    let told = house.ada("GET", &format!("/api/appointments/{id}/history")).send().await.json();
+    let story: Vec<(String, String)> = told["story"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|i| (i["kind"].as_str().expect("a kind").to_owned(), i["text"].as_str().expect("a text").to_owned()))
+        .collect();
+    let expected = [
+        ("version", "ada created it over the API"),
+        ("failure", "upsert with Secret at google failed: the provider answered 503"),
+        ("sync", "Carried to Secret at google: created"),
+        ("version", "ada changed it over the API"),
+        ("conflict", "Both sides had changed it, here and in Secret at google: data_mismatch"),
+        ("decision", "mia decided the conflict: keep_platform"),
+    ];
+    assert_eq!(story, expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));
+    assert_eq!(told["story"][2]["external_event_id"], "event9");
+    assert!(!told["story"].to_string().contains("Dinner"), "no title is told");
 }

@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::find::{Found, calendar_by_default, calendar_named};
 use super::single::{file_name, view};
+use super::story::{StoryItem, story};
 use super::view::{AppointmentView, tag, tag_of};
 use crate::api::answer::{Answer, Key};
 use crate::api::extract::{Body, Demands, Id, IdAndNumber, Nothing, Query, Who};
@@ -133,6 +134,9 @@ pub struct History {
     /// What `before` must be for the next part; `null` if this is the last.
     #[schema(required)]
     next_before: Option<i64>,
+    /// Everything that happened to it in order, oldest first: changes, what links carried where, what failed on the way,
+    /// conflicts and decisions. Told with the first part.
+    story: Vec<StoryItem>,
 }
 
 /// Which part of a history.
@@ -212,10 +216,15 @@ pub async fn history(
     let newest = newest(&mut tx, &visitor.caller, &id).await?;
     let versions = tx.history(&visitor.caller, &id, before, limit).await?;
     let last = versions.last().map_or(1, |v| v.number);
+    let story = match query.before {
+        None => story(&mut tx, &visitor.caller, &id).await?,
+        Some(_) => Vec::new(),
+    };
     Ok(Json(History {
         items: versions.iter().map(VersionView::of).collect(),
         total: newest.version.number,
         next_before: (last > 1).then_some(last),
+        story,
     }))
 }
 

@@ -7,7 +7,7 @@
 //! | `find` | calendars and appointments by what a request names |
 //! | `list`, `instances` | lists by filter; by exact time, and as instances |
 //! | `single` | one: made, read, changed, deleted |
-//! | `history` | what it was, and back |
+//! | `history`, `story` | what it was, and back; everything that happened to it |
 
 mod find;
 mod history;
@@ -18,6 +18,7 @@ mod people;
 mod reminders;
 mod schedule;
 mod single;
+mod story;
 mod text;
 mod view;
 

@@ -108,6 +108,23 @@ impl ReadTx {
         self.all(&sql, args![firm, run]).await?.iter().map(attempt_of).collect()
     }
 
+    /// What failed with an object on its way, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn failures_of_object(
+        &mut self,
+        firm: &FirmId,
+        object: &ObjectId,
+        limit: u32,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        let sql = format!(
+            "select {ATTEMPT_COLUMNS} from attempts a where a.firm_id = $1 and a.object_id = $2 and a.outcome = 'failed' \
+             order by a.attempt_id limit $3"
+        );
+        self.all(&sql, args![firm, object, i64::from(limit)]).await?.iter().map(attempt_of).collect()
+    }
+
     /// One of a firm's attempts.
     ///
     /// # Errors
