@@ -56,6 +56,7 @@ PARTS = [
     suite("feeds"),
     suite("api_schema"),
     suite("google_sync"),
+    suite("admin"),
     suite("hostile"),
     suite("crash"),
     suite("browser"),

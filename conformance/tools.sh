@@ -65,6 +65,7 @@ venv() {
 venv venv requirements.txt
 venv schema requirements-schema.txt
 venv google requirements-google.txt
+venv metrics requirements-metrics.txt
 
 want=$(hash_of "$here/sources.txt")
 if ! stamped sources "$want"; then
