@@ -16,8 +16,8 @@ use kalends::domain::sync::{
 };
 use kalends::domain::time::{DAY_MS, MINUTE_MS};
 use kalends::store::{
-    Conflict, ConflictFilter, Due, LEASE_MS, Lease, Link, LinkSettings, Mapping, NewAttempt, NewConnection, NewLink,
-    OauthState, RunFilter, RunItem, RunTotals, Store, User, WriteTx,
+    AttemptFilter, Conflict, ConflictFilter, Due, LEASE_MS, Lease, Link, LinkSettings, Mapping, NewAttempt,
+    NewConnection, NewLink, OauthState, RunFilter, RunItem, RunTotals, Store, User, WriteTx,
 };
 use support::stores::{Bench, START, caller};
 
@@ -61,6 +61,8 @@ on_both! {
     a_full_listing_knows_what_it_has_not_seen
     runs_are_listed_with_what_they_did
     attempts_say_how_they_failed
+    what_is_old_is_taken_away
+    one_node_does_a_job
     a_conflict_is_open_once_and_decided_once
     a_channel_is_found_by_its_id_alone
     nobody_is_invited_twice
@@ -783,6 +785,89 @@ async fn attempts_say_how_they_failed(bench: &Bench) {
     assert_eq!(second.what.failure, bad.failure);
     assert_eq!((second.what.next_retry, second.what.max_retries_reached), (bad.next_retry, true));
     assert_eq!((second.connection.clone(), second.correlation_id.as_str()), (ada.connection.clone(), "c-7"));
+}
+
+async fn what_is_old_is_taken_away(bench: &Bench) {
+    let ada = at_desk(bench, "acme", "ada").await;
+    let link = ada.link("a", Direction::Both).await;
+    let caller = caller(&ada.user);
+    let slug = Slug::parse("calendar").expect("a slug");
+    let put = async |uid: &str, title: &str| {
+        let mut tx = write(&bench.store).await;
+        let (access, _) = tx.calendar_for(&caller, &caller.name, &slug, Right::Write).await.expect("hers");
+        let name = ResourceName::for_uid(uid);
+        tx.put_object(&access, &name, &changed(uid, title), &Guard::NONE, &by_ada()).await.expect("put");
+        tx.commit().await.expect("a commit");
+        access
+    };
+    let record = async |count: usize| {
+        let mut tx = write(&bench.store).await;
+        let run = tx.begin_run(&link, RunKind::Push, "c-7").await.expect("begun");
+        let new = NewAttempt {
+            operation: AttemptKind::Upsert,
+            way: Way::Push,
+            object: None,
+            remote: None,
+            failure: None,
+            retry_count: 0,
+            next_retry: None,
+            max_retries_reached: false,
+            started: tx.now(),
+        };
+        for _ in 0..count {
+            tx.add_attempt(&link, &run, "c-7", &new).await.expect("recorded");
+        }
+        tx.end_run(&link.firm, &run, RunStatus::Success, &RunTotals::default(), None).await.expect("ended");
+        tx.commit().await.expect("a commit");
+    };
+    // One that was replaced long ago and one that was replaced lately; one that is gone.
+    put("old", "1").await;
+    put("late", "1").await;
+    put("gone", "1").await;
+    record(700).await;
+    bench.clock.advance_ms(DAY_MS);
+    let access = put("old", "2").await;
+    let mut tx = write(&bench.store).await;
+    tx.delete_object(&access, &ResourceName::for_uid("gone"), &Guard::NONE, &by_ada()).await.expect("deleted");
+    tx.commit().await.expect("a commit");
+    let deleted_at = {
+        let mut tx = bench.store.read().await.expect("a transaction");
+        tx.changes(&access, Seq(1), 10).await.expect("a query").up_to
+    };
+    bench.clock.advance_ms(99 * DAY_MS);
+    put("late", "2").await;
+    record(3).await;
+    let removed = bench.store.take_away_now().await.expect("taken away");
+    assert_eq!((removed.attempts, removed.runs, removed.versions, removed.tombstones), (700, 1, 3, 0));
+    let mut tx = bench.store.read().await.expect("a transaction");
+    let kept = tx.attempts(&link.firm, &AttemptFilter::default(), None, 100).await.expect("a query");
+    assert_eq!((kept.total, kept.rows.len()), (3, 3), "the list and its total agree");
+    let counted = tx.summary(Some(&link.firm), START).await.expect("a query");
+    assert_eq!(counted.attempts.iter().map(|a| a.attempts).sum::<i64>(), 703, "the count stays");
+    let late = tx.object_by_uid(&access, "late").await.expect("a query").expect("there").head.id;
+    assert_eq!(tx.history(&caller, &late, i64::MAX, 10).await.expect("a query").len(), 2);
+    assert_eq!(tx.forgotten(&access).await.expect("a query"), Seq(0));
+    drop(tx);
+    bench.clock.advance_ms(301 * DAY_MS);
+    let removed = bench.store.take_away_now().await.expect("taken away");
+    assert_eq!((removed.attempts, removed.versions, removed.tombstones), (3, 1, 1));
+    let forgotten = bench.store.read().await.expect("a transaction").forgotten(&access).await.expect("a query");
+    assert_eq!(forgotten, deleted_at, "an older token is none any more");
+    let report = bench.store.doctor().await.expect("a report");
+    assert_eq!(report.findings, []);
+    assert_eq!(bench.store.take_away_now().await.expect("taken away"), kalends::store::Removed::default());
+}
+
+async fn one_node_does_a_job(bench: &Bench) {
+    let take = async |owner: &str| bench.store.take_job("sweep", owner, DAY_MS).await.expect("a query");
+    assert!(take("a").await && take("a").await, "whoever has it keeps it");
+    assert!(!take("b").await);
+    bench.clock.advance_ms(10 * MINUTE_MS);
+    assert!(take("b").await, "its node is gone");
+    bench.store.end_job("sweep", "b").await.expect("ended");
+    assert!(!take("a").await && !take("b").await, "it is done");
+    bench.clock.advance_ms(DAY_MS);
+    assert!(take("a").await);
 }
 
 async fn a_conflict_is_open_once_and_decided_once(bench: &Bench) {

@@ -2,10 +2,13 @@
 //!
 //! `listener` accepts connections, `tls` keeps the certificate fresh, `visit` looks at a request before anybody
 //! else, `body` cuts requests that never end, `router` decides which face answers,
-//! `sync` sets the sync engine going.
+//! `sync` sets the sync engine going, `housekeeping` takes away what is old, `notify` tells notices, `exposition` the figures.
 
 mod body;
+pub mod exposition;
+mod housekeeping;
 mod listener;
+pub mod notify;
 mod router;
 pub mod sync;
 mod tls;
@@ -14,7 +17,7 @@ mod visit;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::ExposeSecret;
 
@@ -24,6 +27,7 @@ use crate::crypto::{Chance, CryptoError, KeyRing};
 use crate::domain::time::{Clock, Instant};
 use crate::store::{OpenError, Store};
 use crate::sync::desk::Desk;
+use crate::sync::engine::Engine;
 use crate::telemetry::Metrics;
 
 pub use listener::{ServeError, Server};
@@ -70,6 +74,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Where the faces and the commands leave orders for the sync engine of this process.
     pub desk: Desk,
+    /// The sync engine of this process, once there is one.
+    pub engine: Arc<OnceLock<Engine>>,
 }
 
 impl App {
@@ -89,7 +95,13 @@ impl App {
         let keys = Arc::new(key_ring(&config, &chance)?);
         let store = Store::open(&config.database, &keys, clock, chance).await?;
         let metrics = Metrics::install().map_err(|e| AppError::Config(ConfigError(format!("metrics: {e}"))))?;
-        Ok(App { config: Arc::new(config), gate: Gate::new(store, keys), metrics, desk: Desk::default() })
+        Ok(App {
+            config: Arc::new(config),
+            gate: Gate::new(store, keys),
+            metrics,
+            desk: Desk::default(),
+            engine: Arc::default(),
+        })
     }
 
     /// The store.

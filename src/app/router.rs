@@ -11,8 +11,8 @@ use axum::routing::get;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::App;
 use super::visit::{Doorstep, greet};
+use super::{App, exposition};
 use crate::dav::Dav;
 use crate::{api, dav, feed, telemetry, web};
 
@@ -52,9 +52,15 @@ async fn nothing() -> impl IntoResponse {
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "There is nothing here.\n")
 }
 
-async fn render_metrics(State(app): State<App>) -> impl IntoResponse {
+async fn render_metrics(State(app): State<App>) -> Response {
     telemetry::pool_state(app.store().pool_size());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+    match exposition::render(&app).await {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "the metrics could not be told");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
+        }
+    }
 }
 
 /// Ready when the database answers.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{App, AppError, SystemClock};
+use super::notify::Notifier;
+use super::{App, AppError, SystemClock, housekeeping};
 use crate::config::{ConfigError, GoogleClient};
 use crate::domain::time::Clock;
 use crate::sync::engine::Engine;
@@ -23,7 +24,9 @@ pub fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError>
     let settings = Settings { google: app.config.upstreams.google.as_ref().map(google) };
     let upstreams = Upstreams::new(&settings, transport, &clock);
     let node = hex::encode(app.store().chance().bytes::<8>());
-    Ok(Engine::new(app.store().clone(), app.gate.keys.clone(), Arc::new(upstreams), node, public_url))
+    let engine = Engine::new(app.store().clone(), app.gate.keys.clone(), Arc::new(upstreams), node, public_url);
+    let _ = app.engine.set(engine.clone());
+    Ok(engine)
 }
 
 fn google(client: &GoogleClient) -> Setup {
@@ -47,5 +50,18 @@ pub async fn run(app: &App, engine: Engine, stop: impl Future<Output = ()>) {
     if let Some(orders) = app.desk.open() {
         tokio::spawn(engine.clone().serve(orders));
     }
+    let housekeeping = tokio::spawn(housekeeping::run(app.clone()));
+    let notifying = match Notifier::new(app) {
+        Ok(notifier) => Some(tokio::spawn(notifier.run(std::future::pending()))),
+        Err(error) => {
+            tracing::error!(%error, "nothing is told by webhook");
+            None
+        }
+    };
     scheduler::run(engine, stop).await;
+    // What is under way is somebody else's when its lease ends.
+    housekeeping.abort();
+    if let Some(notifying) = notifying {
+        notifying.abort();
+    }
 }

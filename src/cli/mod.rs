@@ -2,6 +2,7 @@
 //! usage). Each command is a thin walk through the same store and gate that the server uses.
 
 mod accounts;
+mod admin;
 mod calendars;
 mod credentials;
 mod demo;
@@ -90,6 +91,8 @@ enum Command {
     /// List, preview, run, pause, resume, confirm links between calendars
     #[command(subcommand)]
     Link(sync::LinkCommand),
+    /// What managers do: connections, attempts, resyncs, replays, audit events, figures
+    Admin(admin::AdminArgs),
     /// Write a consistent backup to a new file while the server runs
     Backup(maintenance::BackupArgs),
     /// Fill an empty store from a backup
@@ -149,6 +152,7 @@ async fn dispatch(command: Command, common: &Common, output: &Output) -> Done {
         Command::Feed(command) => feeds::feed(command, &open(common).await?, output).await,
         Command::Connection(command) => sync::connection(command, &open(common).await?, output).await,
         Command::Link(command) => sync::link(command, &open(common).await?, output).await,
+        Command::Admin(args) => admin::admin(args, &open(common).await?, output).await,
         Command::Backup(args) => maintenance::backup(args, &open(common).await?, output).await,
         Command::Restore(args) => {
             maintenance::may_restore(&args, &config(common, Layer::default())?).await?;

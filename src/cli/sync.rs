@@ -73,7 +73,7 @@ pub(super) struct One {
     id: String,
 }
 
-fn day(text: &str) -> Result<Instant, String> {
+pub(super) fn day(text: &str) -> Result<Instant, String> {
     let date: jiff::civil::Date = text.parse().map_err(|_| "a day is written 2026-03-01".to_owned())?;
     let at = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|e| e.to_string())?;
     Ok(Instant::from(at.timestamp()))
@@ -239,7 +239,7 @@ async fn run(app: &App, output: &Output, one: &One, resync: Option<(Option<Insta
 }
 
 /// An engine of this process, behind the desk.
-fn engine(app: &App) -> Result<Engine, Failure> {
+pub(super) fn engine(app: &App) -> Result<Engine, Failure> {
     let engine = sync::engine(app, None)?;
     if let Some(orders) = app.desk.open() {
         tokio::spawn(engine.clone().serve(orders));

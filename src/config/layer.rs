@@ -46,6 +46,10 @@ pub struct Layer {
     pub google_revoke_url: Option<String>,
     /// `KALENDS_ALLOW_PRIVATE_UPSTREAMS`: `true` or `false`
     pub allow_private_upstreams: Option<bool>,
+    /// `KALENDS_NOTIFY_URL`
+    pub notify_url: Option<String>,
+    /// `KALENDS_NOTIFY_SECRET`
+    pub notify_secret: Option<String>,
 }
 
 impl Layer {
@@ -76,6 +80,8 @@ impl Layer {
                 "KALENDS_ALLOW_PRIVATE_UPSTREAMS" => {
                     layer.allow_private_upstreams = Some(matches!(value.as_str(), "1" | "true" | "yes"));
                 }
+                "KALENDS_NOTIFY_URL" => layer.notify_url = Some(value),
+                "KALENDS_NOTIFY_SECRET" => layer.notify_secret = Some(value),
                 _ => {}
             }
         }
@@ -121,6 +127,8 @@ impl Layer {
             google_token_url: self.google_token_url.or(other.google_token_url),
             google_revoke_url: self.google_revoke_url.or(other.google_revoke_url),
             allow_private_upstreams: self.allow_private_upstreams.or(other.allow_private_upstreams),
+            notify_url: self.notify_url.or(other.notify_url),
+            notify_secret: self.notify_secret.or(other.notify_secret),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! precedence), checked, and then passed as a plain struct. Nothing here is global.
 
 mod layer;
+mod notify;
 mod upstreams;
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::store::Database;
 
 pub use layer::Layer;
+pub use notify::{HookConfig, NotifyConfig};
 pub use upstreams::{GoogleClient, UpstreamsConfig};
 
 /// Where the server listens when nobody says otherwise: loopback, so that a first try exposes nothing.
@@ -74,6 +76,8 @@ pub struct Config {
     pub encryption_key: Option<SecretString>,
     /// The providers of calendars.
     pub upstreams: UpstreamsConfig,
+    /// How notices are told besides in the program.
+    pub notify: NotifyConfig,
 }
 
 impl Config {
@@ -85,6 +89,7 @@ impl Config {
         let set = layers.into_iter().fold(Layer::default(), Layer::or);
         let base = set.base_url.as_deref().map(base_url).transpose()?;
         let upstreams = UpstreamsConfig::of(&set, base.as_deref())?;
+        let notify = NotifyConfig::of(&set)?;
         let data_dir = set.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database = match set.database {
             Some(url) => url.parse().map_err(|e| ConfigError(format!("database: {e}")))?,
@@ -121,6 +126,7 @@ impl Config {
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             encryption_key: set.encryption_key.map(SecretString::from),
             upstreams,
+            notify,
         })
     }
 
@@ -137,6 +143,7 @@ impl Config {
             "log_format": self.log_format,
             "log": self.log,
             "upstreams": self.upstreams.redacted(),
+            "notify": self.notify.redacted(),
             "encryption_key": if self.encryption_key.is_some() { "set" } else { "from the key file in data_dir" },
         })
     }

@@ -37,7 +37,7 @@ pub enum BackupError {
 }
 
 /// The tables in an order in which foreign keys hold, with the keys they are read by.
-const TABLES: [(&str, &[&str]); 29] = [
+const TABLES: [(&str, &[&str]); 31] = [
     ("store_meta", &["name"]),
     ("firms", &["firm_id"]),
     ("users", &["firm_id", "user_id"]),
@@ -81,6 +81,8 @@ const TABLES: [(&str, &[&str]); 29] = [
     ("channels", &["firm_id", "channel_id"]),
     ("mail_ledger", &["firm_id", "uid", "recurrence_id", "sequence", "recipient", "method"]),
     ("notices", &["firm_id", "notice_id"]),
+    ("notifications", &["firm_id", "notice_id", "way"]),
+    ("jobs", &["name"]),
 ];
 
 /// A column's name and whether it holds integers (`i`), text (`t`) or bytes (`b`).

@@ -17,6 +17,7 @@
 //! | `appointments` | objects that are VEVENTs, as the API lists them |
 //! | `selection` | the objects that a feed shows |
 //! | `sync` | connections, links, mappings, outbox, runs, conflicts |
+//! | `upkeep` | what is kept for a time only, taken away |
 //! | `feeds`, `idempotency`, `audit`, `doctor`, `backup` | what their names say |
 
 mod accounts;
@@ -42,6 +43,7 @@ mod sqlite;
 mod sync;
 mod transfer;
 mod tx;
+mod upkeep;
 mod versions;
 
 pub use accounts::{NewUser, User, UserSettings};
@@ -64,4 +66,5 @@ pub use sql::StoreError;
 pub use sync::*;
 pub use transfer::{Overwrite, TransferError};
 pub use tx::{ReadTx, Store, WriteTx};
+pub use upkeep::Removed;
 pub use versions::{Version, VersionData};

@@ -396,6 +396,16 @@ impl ReadTx {
         Ok(Changes { entries, up_to, more })
     }
 
+    /// The highest seq of a deletion in a calendar that is not remembered any more: whoever saw less may have missed it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forgotten(&mut self, access: &Access) -> Result<Seq, StoreError> {
+        let sql = "select forgotten_seq from calendars where firm_id = $1 and calendar_id = $2";
+        let row = self.first(sql, args![access.firm(), access.calendar()]).await?;
+        row.map_or(Ok(Seq(0)), |r| r.int(0).map(Seq))
+    }
+
     /// Objects of one kind that may have an instance that ends after `from` and starts before `to`, and those
     /// without any date. At most `limit`, in the order of their names after `after`.
     ///

@@ -17,6 +17,7 @@
 //! | [`mark`] | which events are our own |
 //! | [`conflict`] | what a person's decision asks of the merge |
 //! | [`engine`] | nothing: it asks, writes and sends what the others decide |
+//! | [`figures`] | nothing: it counts what this node did |
 //! | [`scheduler`] | which link is next |
 //! | [`desk`] | nothing: it carries people's orders to the engine and its answers back |
 
@@ -26,6 +27,7 @@ pub mod contact;
 pub mod decide;
 pub mod desk;
 pub mod engine;
+pub mod figures;
 pub mod guard;
 pub mod mark;
 pub mod merge;

@@ -7,5 +7,6 @@ mod support;
 mod anew;
 mod double;
 mod failures;
+mod figures;
 mod house;
 mod stories;

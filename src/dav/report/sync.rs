@@ -40,6 +40,9 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
     let (targets, _) = asked.everything(&mut tx, None).await?;
     let target = Arc::new(targets.into_iter().next().ok_or(DavError::NotFound)?);
     let since = since(&token.text(), asked.store.epoch(), &target)?;
+    if since.0 > 0 && since < tx.forgotten(&target.access).await? {
+        return Err(Precondition::ValidSyncToken.into());
+    }
 
     let mut sync = Sync {
         store: asked.store.clone(),

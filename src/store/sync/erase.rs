@@ -82,6 +82,9 @@ impl WriteTx {
         erased.records += self.exec(&sql, args![firm, user]).await?;
         let sql = format!("delete from mappings where firm_id = $1 and link_id in {links}");
         erased.mappings = self.exec(&sql, args![firm, user]).await?;
+        let sql = "delete from notifications where firm_id = $1 and notice_id in \
+             (select notice_id from notices where firm_id = $1 and user_id = $2)";
+        self.exec(sql, args![firm, user]).await?;
         for (table, count) in [
             ("oauth_states", None),
             ("notices", None),

@@ -78,6 +78,9 @@ impl WriteTx {
                 args![firm, &id, user, kind, target, text, now],
             )
             .await?;
+        if rows == 1 {
+            self.queue_notifications(firm, &id).await?;
+        }
         Ok(rows == 1)
     }
 

@@ -95,6 +95,12 @@ pub struct Summary {
     pub users: (i64, i64),
     /// Feeds that are not revoked, and how often all were fetched.
     pub feeds: (i64, i64),
+    /// Notifications that wait, and such that were given up.
+    pub notifications: (i64, i64),
+    /// Attempts that are not summarised yet.
+    pub attempts_kept: i64,
+    /// Audit events.
+    pub audit_events: i64,
 }
 
 /// The condition that narrows a query to a firm, or to none.
@@ -235,6 +241,21 @@ impl ReadTx {
         );
         if let Some(row) = self.first(&sql, of.values()).await? {
             summary.feeds = (row.int(0)?, row.int(1)?);
+        }
+        let sql = format!(
+            "select cast(coalesce(sum(case when t.state = 'waiting' then 1 else 0 end), 0) as bigint), \
+             cast(coalesce(sum(case when t.state = 'failed' then 1 else 0 end), 0) as bigint) from notifications t where {}",
+            of.of("t")
+        );
+        if let Some(row) = self.first(&sql, of.values()).await? {
+            summary.notifications = (row.int(0)?, row.int(1)?);
+        }
+        for (what, sum, table) in [
+            (&mut summary.attempts_kept, "case when kept = 1 then attempts else 0 end", "attempt_days"),
+            (&mut summary.audit_events, "number", "audit_heads"),
+        ] {
+            let sql = format!("select cast(coalesce(sum({sum}), 0) as bigint) from {table} where {}", of.of(table));
+            *what = self.first(&sql, of.values()).await?.map_or(Ok(0), |r| r.int(0))?;
         }
         Ok(())
     }

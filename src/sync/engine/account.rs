@@ -114,8 +114,10 @@ impl Engine {
     }
 
     /// Tells breaker and budget how a call went.
-    pub(super) fn settle(&self, account: &Account, failure: Option<&Failure>) {
+    pub(super) fn settle(&self, account: &Account, failure: Option<&Failure>, began: Instant) {
         let now = self.store().now();
+        let ended = failure.map_or("success", |f| f.class().as_str());
+        self.count(|figures| figures.called(account.connection.provider, ended, now.ms() - began.ms()));
         let outcome = match failure {
             Some(Failure::Transient(..) | Failure::Unknown(_) | Failure::BadAnswer(_)) => Outcome::Failed,
             _ => Outcome::Answered,
@@ -172,6 +174,7 @@ macro_rules! ask {
             if let Err(failure) = $engine.permit($account) {
                 break Err(failure);
             }
+            let began = $engine.store().now();
             let answer = {
                 let account: &$crate::sync::engine::Account = $account;
                 let $at = $crate::upstream::At {
@@ -181,7 +184,7 @@ macro_rules! ask {
                 };
                 $crate::upstream::http::correlated(&account.correlation_id, $call).await
             };
-            $engine.settle($account, answer.as_ref().err());
+            $engine.settle($account, answer.as_ref().err(), began);
             match answer {
                 Err($crate::upstream::Failure::Unauthorised) if !renewed => {
                     renewed = true;

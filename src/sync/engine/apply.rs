@@ -299,6 +299,9 @@ impl Engine {
                 let (_, new) = tx.open_or_update_conflict(&job.lease.firm, &conflict).await?;
                 if new {
                     job.totals.conflicts += 1;
+                    let text = format!("Appointments in {} wait for your decision", job.link.remote_name);
+                    let whom = (&job.lease.firm, &job.link.user);
+                    tx.notify_user(whom, "conflicts", job.link.id.as_str(), &text).await?;
                     let note = Some(kind.as_str().to_owned());
                     self.note(tx, job, &mapping, Way::Pull, "conflict", before, before, note).await?;
                 }

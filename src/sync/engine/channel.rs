@@ -38,7 +38,10 @@ impl Engine {
         let (live, old): (Vec<_>, Vec<_>) = channels.into_iter().partition(|c| !c.replaced && !is_ending(c, now));
         if live.is_empty() {
             // Another is made before the old one is stopped: nothing falls between them.
-            match self.make_channel(job, &address).await {
+            let made = self.make_channel(job, &address).await;
+            let ended = if made.is_ok() { "success" } else { "failed" };
+            self.count(|figures| *figures.channels.entry((provider, ended)).or_default() += 1);
+            match made {
                 Ok(()) => {}
                 Err(Stop::Call(failure)) => {
                     tracing::info!(link_id = job.link.id.as_str(), %failure, "no webhook channel; polling goes on");

@@ -40,6 +40,7 @@ use futures_util::future::BoxFuture;
 use tracing::Instrument;
 
 use super::budget::{Breaker, Budgets, Rate};
+use super::figures::{Figures, Told};
 use crate::crypto::KeyRing;
 use crate::domain::access::{Access, Caller, Credential, Right};
 use crate::domain::ids::{ConnectionId, RunId};
@@ -73,6 +74,7 @@ struct Inner {
     public_url: Option<String>,
     budgets: Mutex<Budgets<ConnectionId, Provider>>,
     breakers: Mutex<HashMap<Provider, Breaker>>,
+    figures: Mutex<Figures>,
 }
 
 /// Why work on a link stops. The rest of it is done by whoever takes the link next.
@@ -151,6 +153,12 @@ impl Job {
     }
 }
 
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
 impl Engine {
     /// An engine on this store. `node` names this process in leases.
     #[must_use]
@@ -163,7 +171,18 @@ impl Engine {
     ) -> Engine {
         let budgets = Mutex::new(Budgets::new(ACCOUNT_RATE, PROVIDER_RATE));
         let breakers = Mutex::new(HashMap::new());
-        Engine { inner: Arc::new(Inner { store, keys, registry, node, public_url, budgets, breakers }) }
+        Engine {
+            inner: Arc::new(Inner {
+                store,
+                keys,
+                registry,
+                node,
+                public_url,
+                budgets,
+                breakers,
+                figures: Mutex::default(),
+            }),
+        }
     }
 
     /// The store it works on.
@@ -182,6 +201,25 @@ impl Engine {
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         &self.inner.keys
+    }
+
+    /// What this node can tell of itself: what it counted, and how the providers stand with it.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let now = self.inner.store.now();
+        let figures = self.inner.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut told = Told { figures, ..Told::default() };
+        for provider in Provider::ALL.iter().filter(|p| self.registry().of(**p).is_some()) {
+            let mut budgets = self.inner.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+            told.quota_left.insert(*provider, budgets.provider_left(provider, now));
+            drop(budgets);
+            told.breakers.insert(*provider, self.breaker(*provider, |b| b.level()));
+        }
+        told
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Figures)) {
+        count(&mut self.inner.figures.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Works on a link until nothing of it is due. `false`: somebody else has its lease, or it cannot be worked on.
@@ -339,6 +377,8 @@ impl Engine {
         let run = self.run_of(tx, job).await?;
         let id = tx.add_attempt(&job.link, &run, &job.account.correlation_id, &attempt).await?;
         if attempt.retry_count > 0 {
+            let provider = job.account.connection.provider;
+            self.count(|figures| *figures.retries.entry(provider).or_default() += 1);
             let act = NewAudit {
                 actor: "system".to_owned(),
                 action: "calendar_sync_retry".to_owned(),

@@ -473,6 +473,11 @@ impl Engine {
         let mut attempt = self.attempt(operation, waiting, remote, Some(failure), started);
         attempt.next_retry = next;
         attempt.max_retries_reached = next.is_none() && failure.class() != ErrorClass::NonRetryable;
+        if attempt.max_retries_reached {
+            let text =
+                format!("Appointments could not be sent to {}; they wait for the next run", job.link.remote_name);
+            tx.notify_user((&job.lease.firm, &job.link.user), "retries_exhausted", job.link.id.as_str(), &text).await?;
+        }
         self.record(&mut tx, job, attempt).await?;
         self.consequences(&mut tx, job, failure).await?;
         tx.commit().await?;

@@ -1,0 +1,122 @@
+//! Tells notices by webhook: what is recorded is sent, what fails is tried again, what nobody set up is skipped.
+//!
+//! A notice is recorded once and not again until it was seen or settled. What is sent twice all the same, because the
+//! node died between sending and noting so, has the same id both times (`X-Kalends-Delivery`).
+
+mod hook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{App, AppError};
+use crate::config::ConfigError;
+use crate::domain::time::MINUTE_MS;
+use crate::store::{Notification, NotificationWay, Notified, Store, StoreError};
+use crate::upstream::http::{Net, Transport};
+
+pub use hook::Hook;
+
+/// How often a node looks for what is due.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long to wait after each failure; after the last one it is given up.
+const WAITS_MS: [i64; 6] = [MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS, 240 * MINUTE_MS, 720 * MINUTE_MS];
+/// One node sends.
+const JOB: &str = "notify";
+
+/// Sends what waits.
+#[derive(Clone)]
+pub struct Notifier {
+    store: Store,
+    owner: String,
+    base_url: String,
+    hook: Option<Arc<Hook>>,
+}
+
+impl Notifier {
+    /// As the configuration says.
+    ///
+    /// # Errors
+    /// The way out cannot be set up.
+    pub fn new(app: &App) -> Result<Notifier, AppError> {
+        let wrong = |e| AppError::Config(ConfigError(e));
+        let config = &app.config.notify;
+        let net = Net::new(app.config.upstreams.allow_private).map_err(wrong)?;
+        let hook = config.hook.as_ref().map(|hook| Hook::new(hook, Arc::new(net) as Arc<dyn Transport>));
+        let base_url = app.config.base_url.clone().unwrap_or_else(|| format!("http://{}", app.config.listen));
+        Ok(Notifier::with(app.store().clone(), base_url, hook))
+    }
+
+    /// On a store, by a webhook if there is one. `base_url`: where people find the pages.
+    #[must_use]
+    pub fn with(store: Store, base_url: String, hook: Option<Hook>) -> Notifier {
+        let owner = hex::encode(store.chance().bytes::<8>());
+        Notifier { store, owner, base_url, hook: hook.map(Arc::new) }
+    }
+
+    /// Sends whenever something is due, until `stop` resolves.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            if let Err(error) = self.send_due().await {
+                tracing::warn!(%error, "notifications could not be looked for");
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Sends what is due now; how many notifications were sent.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn send_due(&self) -> Result<u64, StoreError> {
+        let due = self.store.read().await?.notifications_due().await?;
+        if due.is_empty() || !self.store.take_job(JOB, &self.owner, 0).await? {
+            return Ok(0);
+        }
+        let mut sent = 0;
+        for one in self.store.read().await?.notifications_due().await? {
+            let outcome = self.send(&one).await;
+            sent += u64::from(outcome == Notified::Sent);
+            let mut tx = self.store.write().await?;
+            tx.settle_notification(&one, &outcome).await?;
+            tx.commit().await?;
+        }
+        self.store.end_job(JOB, &self.owner).await?;
+        Ok(sent)
+    }
+
+    async fn send(&self, one: &Notification) -> Notified {
+        // What was settled meanwhile needs nobody's attention.
+        if one.notice.seen.is_some() {
+            return Notified::Skipped;
+        }
+        let page = format!("{}/sync", self.base_url);
+        let sent = match (one.way, &self.hook) {
+            (NotificationWay::Webhook, Some(hook)) => hook.send(one, &page, self.store.now()).await,
+            (NotificationWay::Webhook, None) => return Notified::Skipped,
+        };
+        let Err(why) = sent else { return Notified::Sent };
+        let wait = usize::try_from(one.tries).ok().and_then(|tries| WAITS_MS.get(tries));
+        match wait {
+            Some(wait) => Notified::Again(self.store.now().plus_ms(*wait), why),
+            None => {
+                tracing::warn!(
+                    notice = one.notice.id.as_str(),
+                    way = one.way.as_str(),
+                    why,
+                    "a notification was given up"
+                );
+                Notified::GivenUp(why)
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notifier")
+    }
+}
