@@ -848,7 +848,7 @@ async fn what_is_old_is_taken_away(bench: &Bench) {
     assert_eq!(tx.history(&caller, &late, i64::MAX, 10).await.expect("a query").len(), 2);
     assert_eq!(tx.forgotten(&access).await.expect("a query"), Seq(0));
     drop(tx);
-    bench.clock.advance_ms(301 * DAY_MS);
+    bench.clock.advance_ms(302 * DAY_MS);
     let removed = bench.store.take_away_now().await.expect("taken away");
     assert_eq!((removed.attempts, removed.versions, removed.tombstones), (3, 1, 1));
     let forgotten = bench.store.read().await.expect("a transaction").forgotten(&access).await.expect("a query");

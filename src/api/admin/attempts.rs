@@ -33,7 +33,7 @@ pub struct AttemptsQuery {
     user: Option<String>,
     /// Of appointments of this project.
     project: Option<String>,
-    /// In the reason, the correlation id, or the id of the appointment or event; the newest 20,000 that the other
+    /// In the reason, the correlation id, or the id of the appointment or event; the newest 10,000 that the other
     /// filters leave are looked through.
     text: Option<String>,
     /// Begun on or after this day or time.

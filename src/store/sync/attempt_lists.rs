@@ -13,7 +13,7 @@ use crate::store::tx::ReadTx;
 /// Connections that are asked one by one; more are asked together, newest attempt first.
 const FEW: i64 = 20;
 /// How far back a search by text looks, in attempts that the other filters leave.
-const SEARCH_MAX: i64 = 20_000;
+const SEARCH_MAX: i64 = 10_000;
 /// Appointments of a project that are looked for.
 const PROJECT_MAX: i64 = 2_000;
 

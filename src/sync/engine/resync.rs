@@ -19,6 +19,8 @@ use crate::upstream::{Folded, Next};
 const ANSWER_AFTER: Duration = Duration::from_secs(20);
 /// Attempts that a replay looks through for its own.
 const ATTEMPTS_MAX: u32 = 100;
+/// Runs that an order looks through for its own.
+const RUNS_MAX: u32 = 20;
 
 impl Engine {
     /// Everything of a connection's active links, or what lies between two times.
@@ -143,18 +145,18 @@ impl Engine {
 
     /// A run of the link that lists; what it came to.
     async fn list_again(&self, link: &Link, kind: RunKind, correlation_id: &str) -> Result<Anew, DeskError> {
-        let before = self.latest_run(&link.firm, &link.user, &link.id).await?;
+        let filter = RunFilter { link: Some(link.id.clone()), ..RunFilter::default() };
         let mut tx = self.store().write().await?;
+        let (before, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
         let now = tx.now();
         tx.ask_for_run_as(&link.firm, &link.id, kind, now, Some(correlation_id)).await?;
         tx.commit().await?;
         let due = Due { firm: link.firm.clone(), link: link.id.clone() };
         self.work(&due).await?;
         let mut tx = self.store().read().await?;
-        let filter = RunFilter { link: Some(link.id.clone()), ..RunFilter::default() };
-        let (runs, _) = tx.runs((&link.firm, &link.user), &filter, (10, 0)).await?;
+        let (runs, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
         let counts = tx.count_mappings(&link.firm, &link.id).await?;
-        let is_new = |r: &Run| before.as_ref().is_none_or(|b| r.id > b.id || r.started > b.started);
+        let is_new = |r: &Run| !before.iter().any(|b| b.id == r.id);
         let run = runs.into_iter().find(|r| r.correlation_id == correlation_id && is_new(r));
         // Without a run another node works on the link, and has been told.
         let status = run.as_ref().map_or(RunStatus::Running, |r| r.status);
