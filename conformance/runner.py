@@ -45,7 +45,7 @@ PARTS = [
     # The program, and how strangers judge it
     Part("build", ["cargo", "build", "--locked", "--workspace"], 15),
     # Worlds of people, faults and crashes around the sync engine; a failing one is replayed with --seed
-    Part("simulation", [str(ROOT / "target" / "debug" / "kalends"), "simulate", "--seeds", "250"], 5),
+    Part("simulation", [str(ROOT / "target" / "debug" / "kalends"), "simulate", "--seeds", "1500"], 5),
     # Is the simulated Google what Google's own client takes for Google, and our connector a client of it?
     Part("google_client", [str(GOOGLE), str(HERE / "google_client.py")], 15),
     suite("corpus"),
@@ -56,6 +56,9 @@ PARTS = [
     suite("feeds"),
     suite("api_schema"),
     suite("google_sync"),
+    suite("sync_stories"),
+    suite("sync_consent"),
+    suite("sync_faults", "retries", "recovery"),
     suite("admin"),
     suite("hostile"),
     suite("crash"),

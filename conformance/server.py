@@ -54,9 +54,10 @@ class CommandFailed(Exception):
 
 
 class Server:
-    def __init__(self, database: str = "sqlite", env: dict[str, str] | None = None, folder: Path | None = None) -> None:
+    def __init__(self, database: str = "sqlite", env: dict[str, str] | None = None, folder: Path | None = None, port: int = 0) -> None:
         self.peer = os.environ.get("KALENDS_PEER")
         self.own_folder = folder is None
+        self.port = port
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kalends-conformance-"))
         self.env = dict(ENVIRONMENT, RUST_BACKTRACE="1", **(env or {}))
         self.database_url: str | None = None
@@ -129,7 +130,7 @@ class Server:
             for user in USERS:
                 self.cli("user", "add", user.name, "--role", user.role, "--password-stdin", stdin=user.password + "\n")
             self.set_up = True
-        command = [str(BINARY), "serve", "--data-dir", str(self.folder / "data"), "--listen", "127.0.0.1:0"]
+        command = [str(BINARY), "serve", "--data-dir", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}"]
         if self.database_url:
             command += ["--database", self.database_url]
         log = (self.folder / "server.log").open("ab")

@@ -14,7 +14,7 @@ use kalends::domain::time::{Clock, Instant, ManualClock};
 use kalends::upstream::google::{Google, Setup};
 use kalends::upstream::http::{Limits, Transport, TransportError};
 use kalends::upstream::oauth::{VERIFIER_BYTES, Verifier, Wanted};
-use kalends::upstream::{At, Entry, Failure, Folded, Lens, Next, Upstream};
+use kalends::upstream::{At, Entry, Failure, Folded, Lens, Next, Upstream, Written};
 use kalends_simulators::google as simulated;
 use kalends_simulators::google::{Call, Fault, Outcome, Role, Rule};
 use secrecy::{ExposeSecret, SecretString};
@@ -194,6 +194,30 @@ async fn an_item_is_created_found_changed_and_deleted_and_all_requests_are_googl
     let out = connector.get(&changed, Some(&fresh), LENS).expect("expressible");
     let written = connector.update(ground.at(), &id, &fresh, &out, false).await.expect("written");
     assert!(connector.says(&written.item, &out));
+
+    // Nor does a change of the series that does not know of an occurrence's: the series' own tag is the same as before.
+    ground.sim().human(NOW_MS, WORK).edit(&moved, &json!({ "location": "Garden" })).expect("edited");
+    let later = object(&SERIES.replace("SUMMARY:Group\n", "SUMMARY:Renamed again\n"));
+    let out = connector.get(&later, Some(&written.item), LENS).expect("expressible");
+    let stale = connector.update(ground.at(), &id, &written.item, &out, false).await;
+    assert!(matches!(stale, Err(Failure::Changed)), "{stale:?}");
+    assert_eq!(ground.sim().event(WORK, &moved).expect("it is there")["location"], "Garden");
+    // An occurrence that was changed there first, and here for the first time too.
+    let first = format!("{}_20270303T140000Z", id.as_str());
+    let fresh = connector.fetch(ground.at(), &id).await.expect("an answer").expect("it is there");
+    let own = "BEGIN:VEVENT\nUID:series@example.com\nDTSTAMP:20260101T000000Z\nSUMMARY:First\n\
+        RECURRENCE-ID;TZID=America/New_York:20270303T090000\nDTSTART;TZID=America/New_York:20270303T090000\n\
+        DTEND;TZID=America/New_York:20270303T100000\nEND:VEVENT";
+    let both = connector.put(&fresh, Some(&changed), LENS).expect("an object");
+    let both = String::from_utf8_lossy(both.bytes())
+        .replace("END:VCALENDAR", &format!("{}\r\nEND:VCALENDAR", own.replace('\n', "\r\n")));
+    let both = CalendarObject::parse(Bytes::from(both)).expect("a lawful object");
+    let out = connector.get(&both, Some(&fresh), LENS).expect("expressible");
+    ground.sim().human(NOW_MS, WORK).edit(&first, &json!({ "location": "Hall" })).expect("edited");
+    let stale = connector.update(ground.at(), &id, &fresh, &out, false).await;
+    assert!(matches!(stale, Err(Failure::Changed)), "{stale:?}");
+    assert_eq!(ground.sim().event(WORK, &first).expect("it is there")["summary"], "Renamed");
+    let written = Written { id: id.clone(), item: fresh, left: None };
 
     // An all-day event and an hour take each other's place.
     let day =

@@ -17,26 +17,8 @@ use kalends::store::{
     StoreError, StoredProperty, TransferError, User, UserSettings, Writing,
 };
 use sqlx::{ConnectOptions, Connection, Executor};
+use support::on_both;
 use support::stores::{Bench, START, caller};
-
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(&super::support::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                if let Some(bench) = super::support::postgres().await {
-                    super::$name(&bench).await;
-                }
-            })*
-        }
-    };
-}
 
 on_both! {
     a_new_user_has_a_calendar_and_a_task_list

@@ -19,26 +19,8 @@ use kalends::store::{
     AttemptFilter, Conflict, ConflictFilter, Due, LEASE_MS, Lease, Link, LinkSettings, Mapping, NewAttempt,
     NewConnection, NewLink, OauthState, RunFilter, RunItem, RunTotals, Store, User, WriteTx,
 };
+use support::on_both;
 use support::stores::{Bench, START, caller};
-
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(&super::support::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                if let Some(bench) = super::support::postgres().await {
-                    super::$name(&bench).await;
-                }
-            })*
-        }
-    };
-}
 
 on_both! {
     a_reconnected_account_is_the_same_connection
@@ -49,6 +31,7 @@ on_both! {
     a_consent_is_used_once_and_in_time
     a_pair_is_linked_once_and_a_detached_link_comes_back
     new_settings_are_looked_at_by_everything
+    whoever_worked_by_old_settings_writes_nothing_more
     a_lease_is_one_node_s_until_it_ends
     a_lost_lease_writes_nothing
     whoever_asks_during_a_run_is_not_forgotten
@@ -354,6 +337,49 @@ async fn new_settings_are_looked_at_by_everything(bench: &Bench) {
     let mut tx = write(&bench.store).await;
     let nobody = LinkId::from_text("nobody");
     assert!(!tx.set_link(&link.firm, &nobody, &new).await.expect("a query"));
+}
+
+async fn whoever_worked_by_old_settings_writes_nothing_more(bench: &Bench) {
+    let ada = at_desk(bench, "acme", "ada").await;
+    let link = ada.link("primary", Direction::Both).await;
+    let held = async |lease: &Lease| write(&bench.store).await.keep_lease(lease).await.expect("a query");
+    let lease = ada.lease(&link).await;
+    let mut tx = write(&bench.store).await;
+    assert!(tx.set_link(&link.firm, &link.id, &link.settings).await.expect("set"));
+    tx.commit().await.expect("a commit");
+    assert!(!held(&lease).await, "the settings are other ones");
+    for (status, keeps) in [
+        (LinkStatus::NeedsConfirmation, true),
+        (LinkStatus::Broken, true),
+        (LinkStatus::Active, true),
+        (LinkStatus::Paused, false),
+        (LinkStatus::Detached, false),
+    ] {
+        let lease = ada.lease(&link).await;
+        let mut tx = write(&bench.store).await;
+        assert!(tx.set_link_status(&link.firm, &link.id, status, None).await.expect("set"));
+        tx.commit().await.expect("a commit");
+        assert_eq!(held(&lease).await, keeps, "{status}");
+        let mut tx = write(&bench.store).await;
+        tx.release(&lease).await.expect("given back");
+        tx.commit().await.expect("a commit");
+    }
+    for (status, keeps) in [
+        (ConnectionStatus::NeedsReauth, true),
+        (ConnectionStatus::Active, true),
+        (ConnectionStatus::Paused, false),
+        (ConnectionStatus::Revoked, false),
+    ] {
+        let lease = ada.lease(&link).await;
+        let mut tx = write(&bench.store).await;
+        let id = &link.connection;
+        assert!(tx.set_connection_status(&link.firm, id, status, None).await.expect("set"));
+        tx.commit().await.expect("a commit");
+        assert_eq!(held(&lease).await, keeps, "{status}");
+        let mut tx = write(&bench.store).await;
+        tx.release(&lease).await.expect("given back");
+        tx.commit().await.expect("a commit");
+    }
 }
 
 async fn a_lease_is_one_node_s_until_it_ends(bench: &Bench) {
@@ -992,6 +1018,8 @@ async fn an_erasure_leaves_what_was_made_here(bench: &Bench) {
         let run = RunId::from_text("run");
         let theirs = desk.put(&event("theirs"), &Cause::sync(&link.id, &run, "c")).await;
         desk.put(&changed("theirs", "edited"), &by_ada()).await;
+        let uid = format!("own-{}", desk.user.name);
+        let own = desk.put(&event(&uid), &by_ada()).await;
         let lease = desk.lease(&link).await;
         let mut tx = write(&bench.store).await;
         let here = mapping(&tx, Some(&mine), Some("r1"));
@@ -1001,6 +1029,9 @@ async fn an_erasure_leaves_what_was_made_here(bench: &Bench) {
         tx.set_connection_secret(&link.firm, &desk.connection, 1, b"secret", None).await.expect("set");
         tx.begin_run(&link, RunKind::Full, "c").await.expect("begun");
         tx.notify_user(desk.owner(), "k", "t", "x").await.expect("told");
+        let own = Mapping { base_version: 1, ..mapping(&tx, Some(&own), Some("r3")) };
+        tx.put_mapping(&lease, &own).await.expect("put");
+        assert!(tx.note_mail(&link.firm, (&uid, "", 0), "guest@example.net", "REQUEST").await.expect("noted"));
         tx.commit().await.expect("a commit");
         links.push(link);
     }
@@ -1016,10 +1047,10 @@ async fn an_erasure_leaves_what_was_made_here(bench: &Bench) {
     let mut tx = write(&bench.store).await;
     let erased = tx.erase_synced(&ada.user.firm, &ada.user.id).await.expect("erased");
     tx.commit().await.expect("a commit");
-    assert_eq!((erased.appointments, erased.versions, erased.mappings), (1, 1, 2));
+    assert_eq!((erased.appointments, erased.versions, erased.mappings), (1, 1, 3));
     assert_eq!((erased.links, erased.connections, erased.records), (1, 1, 1));
     let mut tx = bench.store.read().await.expect("a transaction");
-    for (desk, left, kept) in [(&ada, 1, 0), (&bob, 2, 1)] {
+    for (desk, left, kept) in [(&ada, 2, 0), (&bob, 3, 1)] {
         let bodies = tx.bodies(&desk.access, Seq(0), Seq(i64::MAX), 10).await.expect("bodies");
         assert_eq!(bodies.len(), left);
         assert_eq!(tx.connections(&desk.user.firm, &desk.user.id).await.expect("a query").len(), kept);
@@ -1029,6 +1060,13 @@ async fn an_erasure_leaves_what_was_made_here(bench: &Bench) {
     }
     let changes = tx.changes(&ada.access, before, 10).await.expect("changes");
     assert!(changes.entries.iter().any(|e| e.name.as_str() == "theirs.ics"), "who syncs learns that it is gone");
+    drop(tx);
+    let mut tx = write(&bench.store).await;
+    for (name, forgotten) in [("ada", true), ("bob", false)] {
+        let what = (format!("own-{name}"), "guest@example.net");
+        let fresh = tx.note_mail(&ada.user.firm, (&what.0, "", 0), what.1, "REQUEST").await.expect("noted");
+        assert_eq!(fresh, forgotten, "whom {name} invited");
+    }
     drop(tx);
     assert_eq!(bench.store.doctor().await.expect("a report").finding_count, 0);
 }

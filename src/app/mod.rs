@@ -1,10 +1,11 @@
 //! All wiring: what the configuration asks for is opened here and handed down. The only room that knows every other.
 //!
-//! `listener` accepts connections, `tls` keeps the certificate fresh, `visit` looks at a request before anybody
+//! `clock` tells the time, `listener` accepts connections, `tls` keeps the certificate fresh, `visit` looks at a request before anybody
 //! else, `body` cuts requests that never end, `router` decides which face answers,
 //! `sync` sets the sync engine going, `housekeeping` takes away what is old, `notify` tells notices, `exposition` the figures.
 
 mod body;
+mod clock;
 pub mod exposition;
 mod housekeeping;
 mod listener;
@@ -24,27 +25,16 @@ use secrecy::ExposeSecret;
 use crate::auth::Gate;
 use crate::config::{Config, ConfigError, KEY_FILE};
 use crate::crypto::{Chance, CryptoError, KeyRing};
-use crate::domain::time::{Clock, Instant};
+use crate::domain::time::Clock;
 use crate::store::{OpenError, Store};
 use crate::sync::desk::Desk;
 use crate::sync::engine::Engine;
 use crate::telemetry::Metrics;
 
+pub use clock::{SetForward, SystemClock};
 pub use listener::{ServeError, Server};
 pub use router::router;
 pub use visit::Doorstep;
-
-/// The machine's clock; the only place that asks it.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
-    fn now(&self) -> Instant {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Instant::from_ms(since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
-    }
-}
 
 /// Why the program cannot start; a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +54,7 @@ pub enum AppError {
 }
 
 /// Everything that a server or a command works with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct App {
     /// What the operator decided.
     pub config: Arc<Config>,
@@ -74,8 +64,16 @@ pub struct App {
     pub metrics: Metrics,
     /// Where the faces and the commands leave orders for the sync engine of this process.
     pub desk: Desk,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
     /// The sync engine of this process, once there is one.
     pub engine: Arc<OnceLock<Engine>>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl App {
@@ -84,7 +82,11 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn open(config: Config) -> Result<App, AppError> {
-        Self::open_with(config, Arc::new(SystemClock), Arc::new(Chance::from_os())).await
+        let clock: Arc<dyn Clock> = match config.clock_file.clone() {
+            Some(file) => Arc::new(SetForward::by(file)),
+            None => Arc::new(SystemClock),
+        };
+        Self::open_with(config, clock, Arc::new(Chance::from_os())).await
     }
 
     /// As [`App::open`], with a clock and chance of the caller's choice.
@@ -93,13 +95,14 @@ impl App {
     /// See [`AppError`].
     pub async fn open_with(config: Config, clock: Arc<dyn Clock>, chance: Arc<Chance>) -> Result<App, AppError> {
         let keys = Arc::new(key_ring(&config, &chance)?);
-        let store = Store::open(&config.database, &keys, clock, chance).await?;
+        let store = Store::open(&config.database, &keys, Arc::clone(&clock), chance).await?;
         let metrics = Metrics::install().map_err(|e| AppError::Config(ConfigError(format!("metrics: {e}"))))?;
         Ok(App {
             config: Arc::new(config),
             gate: Gate::new(store, keys),
             metrics,
             desk: Desk::default(),
+            clock,
             engine: Arc::default(),
         })
     }

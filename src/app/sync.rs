@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::notify::Notifier;
-use super::{App, AppError, SystemClock, housekeeping};
+use super::{App, AppError, housekeeping};
 use crate::config::{ConfigError, GoogleClient};
-use crate::domain::time::Clock;
 use crate::sync::engine::Engine;
 use crate::sync::scheduler;
 use crate::upstream::google::Setup;
@@ -17,12 +16,11 @@ use crate::upstream::registry::{Settings, Upstreams};
 ///
 /// # Errors
 /// The way out cannot be set up.
-pub fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
+fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
     let net = Net::new(app.config.upstreams.allow_private).map_err(|e| AppError::Config(ConfigError(e)))?;
     let transport: Arc<dyn Transport> = Arc::new(net);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = Settings { google: app.config.upstreams.google.as_ref().map(google) };
-    let upstreams = Upstreams::new(&settings, transport, &clock);
+    let upstreams = Upstreams::new(&settings, transport, &app.clock);
     let node = hex::encode(app.store().chance().bytes::<8>());
     let engine = Engine::new(app.store().clone(), app.gate.keys.clone(), Arc::new(upstreams), node, public_url);
     let _ = app.engine.set(engine.clone());
@@ -45,11 +43,20 @@ fn google(client: &GoogleClient) -> Setup {
     setup
 }
 
-/// Has the engine carry out the desk's orders and look for work, until `stop` resolves.
-pub async fn run(app: &App, engine: Engine, stop: impl Future<Output = ()>) {
+/// As [`engine`], carrying out the desk's orders from now on.
+///
+/// # Errors
+/// The way out cannot be set up.
+pub fn serving(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
+    let engine = engine(app, public_url)?;
     if let Some(orders) = app.desk.open() {
         tokio::spawn(engine.clone().serve(orders));
     }
+    Ok(engine)
+}
+
+/// Has the engine look for work, notices told and what is old taken away, until `stop` resolves.
+pub async fn run(app: &App, engine: Engine, stop: impl Future<Output = ()>) {
     let housekeeping = tokio::spawn(housekeeping::run(app.clone()));
     let notifying = match Notifier::new(app) {
         Ok(notifier) => Some(tokio::spawn(notifier.run(std::future::pending()))),

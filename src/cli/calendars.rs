@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Done, Failure, Output, acting_for, user_named};
+use super::{Done, Failure, Output, user_named};
 use crate::app::App;
 use crate::domain::access::{Access, Caller, Right};
 use crate::domain::calendar::{Calendar, CalendarSettings, ComponentSet};
@@ -42,7 +42,7 @@ pub(super) enum CalendarCommand {
 pub(super) async fn calendar(command: CalendarCommand, app: &App, output: &Output) -> Done {
     match command {
         CalendarCommand::Add { user, slug, name, components } => {
-            let caller = acting_for(&user_named(app, &user).await?);
+            let caller = user_named(app, &user).await?.acted_for();
             let slug = Slug::parse(&slug)?;
             let set = ComponentSet::from_names(components.iter().map(String::as_str))
                 .ok_or_else(|| Failure::new("components are VEVENT, VTODO, VJOURNAL and VFREEBUSY"))?;
@@ -53,7 +53,7 @@ pub(super) async fn calendar(command: CalendarCommand, app: &App, output: &Outpu
             output.say(format_args!("added {user}/{slug}"), &shown(&made));
         }
         CalendarCommand::List { user } => {
-            let caller = acting_for(&user_named(app, &user).await?);
+            let caller = user_named(app, &user).await?.acted_for();
             let mut tx = app.store().read().await?;
             for (access, calendar) in tx.calendars(&caller).await? {
                 let (objects, _) = tx.calendar_size(&access).await?;
@@ -89,7 +89,7 @@ pub(super) fn cause(caller: &Caller) -> Cause {
 pub(super) async fn calendar_at(app: &App, text: &str, right: Right) -> Result<(Caller, Access, Calendar), Failure> {
     let (user, slug) =
         text.split_once('/').ok_or_else(|| Failure::new(format!("{text:?} is not of the form USER/SLUG")))?;
-    let caller = acting_for(&user_named(app, user).await?);
+    let caller = user_named(app, user).await?.acted_for();
     let (name, slug) = (UserName::parse(user)?, Slug::parse(slug)?);
     match app.store().read().await?.calendar_for(&caller, &name, &slug, right).await {
         Ok((access, calendar)) => Ok((caller, access, calendar)),

@@ -10,8 +10,8 @@ use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, date};
 use serde_json::json;
 
-use super::{Common, Done, Failure, Output, acting_for, config, serve};
-use crate::app::{App, Server};
+use super::{Common, Done, Failure, Output, config, serve};
+use crate::app::{App, Server, sync};
 use crate::auth::Purpose;
 use crate::config::{LOG_DEFAULT, Layer};
 use crate::domain::access::{Access, Caller, Right, Role, Scope};
@@ -62,6 +62,8 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
     let server = Server::bind(&app).await?;
     let url = app.config.base_url.clone().unwrap_or_else(|| server.url());
 
+    let engine = sync::serving(&app, Some(url.clone()))?;
+
     let people = [
         person(&app, "ada", "Ada Lovelace", Role::Manager).await?,
         person(&app, "grace", "Grace Hopper", Role::Staff).await?,
@@ -105,7 +107,7 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
             "api_token": token, "google_url": google_url, "microsoft_url": null }),
     );
     std::io::stdout().flush()?;
-    let done = serve::run(server, &app, Some(url)).await;
+    let done = serve::run(server, &app, engine).await;
     drop(folder);
     done
 }
@@ -150,7 +152,7 @@ async fn feed(app: &App, user: &User) -> Result<String, Failure> {
 
 /// Gives a user appointments of every kind around today, tasks and a journal.
 async fn fill(app: &App, user: &User) -> Done {
-    let caller = acting_for(user);
+    let caller = user.acted_for();
     let mut tx = app.store().write().await?;
     let settings = CalendarSettings {
         color: Some("#8A2F1DFF".to_owned()),

@@ -24,7 +24,6 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::App;
 use crate::config::{CONFIG_FILE, Config, Layer};
-use crate::domain::access::{Caller, Credential, Right};
 use crate::domain::ids::UserName;
 use crate::store::User;
 use crate::telemetry;
@@ -207,18 +206,6 @@ async fn user_named(app: &App, name: &str) -> Result<User, Failure> {
     let parsed = UserName::parse(name)?;
     let user = app.store().read().await?.user_by_name(&parsed).await?;
     user.ok_or_else(|| Failure::new(format!("there is no user {name:?}; kalends user list shows all")))
-}
-
-/// The machine's console acting for a user.
-fn acting_for(user: &User) -> Caller {
-    Caller {
-        firm: user.firm.clone(),
-        user: user.id.clone(),
-        name: user.name.clone(),
-        role: user.role,
-        credential: Credential::Console,
-        most: Right::Own,
-    }
 }
 
 /// Records an act of the console.

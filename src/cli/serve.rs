@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Common, Done, Failure, Output, config};
 use crate::app::{App, Server, router, sync};
 use crate::config::Layer;
+use crate::sync::engine::Engine;
 use crate::telemetry;
 
 #[derive(clap::Args, Debug)]
@@ -25,9 +26,10 @@ pub(super) async fn serve(args: ServeArgs, common: &Common, _: &Output) -> Done 
     telemetry::log_to_stderr(config.log_format, &config.log);
     let app = App::open(config).await?;
     let server = Server::bind(&app).await?;
+    // Whoever reads that we listen finds everything at work.
+    let engine = sync::serving(&app, app.config.base_url.clone())?;
     announce(&server.url())?;
-    let public_url = app.config.base_url.clone();
-    run(server, &app, public_url).await
+    run(server, &app, engine).await
 }
 
 /// The one line that scripts wait for. The socket is open by now, so whoever reads it is answered.
@@ -37,9 +39,8 @@ fn announce(url: &str) -> Done {
     Ok(out.flush()?)
 }
 
-/// Serves and syncs until SIGINT or SIGTERM, then closes the store. `public_url`: where providers can reach us.
-pub(super) async fn run(server: Server, app: &App, public_url: Option<String>) -> Done {
-    let engine = sync::engine(app, public_url)?;
+/// Serves and syncs until SIGINT or SIGTERM, then closes the store.
+pub(super) async fn run(server: Server, app: &App, engine: Engine) -> Done {
     let (stopped, stop_sync) = tokio::sync::oneshot::channel::<()>();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -51,6 +52,9 @@ pub(super) async fn run(server: Server, app: &App, public_url: Option<String>) -
         tracing::info!("stopping");
     };
     tracing::info!(url = server.url(), database = app.store().engine(), "serving");
+    if app.config.clock_file.is_some() {
+        tracing::warn!("KALENDS_CLOCK_FILE sets the clock forward: this is for tests");
+    }
     let syncing = sync::run(app, engine, async {
         // Dropped or sent: either way it is over.
         let _ = stop_sync.await;

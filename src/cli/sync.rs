@@ -240,11 +240,7 @@ async fn run(app: &App, output: &Output, one: &One, resync: Option<(Option<Insta
 
 /// An engine of this process, behind the desk.
 pub(super) fn engine(app: &App) -> Result<Engine, Failure> {
-    let engine = sync::engine(app, None)?;
-    if let Some(orders) = app.desk.open() {
-        tokio::spawn(engine.clone().serve(orders));
-    }
-    Ok(engine)
+    Ok(sync::serving(app, None)?)
 }
 
 async fn connection_of(app: &App, one: &One) -> Result<(User, Connection), Failure> {

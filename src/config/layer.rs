@@ -46,6 +46,9 @@ pub struct Layer {
     pub google_revoke_url: Option<String>,
     /// `KALENDS_ALLOW_PRIVATE_UPSTREAMS`: `true` or `false`
     pub allow_private_upstreams: Option<bool>,
+    /// `KALENDS_CLOCK_FILE`, for tests alone: the clock is ahead by as many milliseconds as this file says
+    #[serde(skip)]
+    pub clock_file: Option<PathBuf>,
     /// `KALENDS_NOTIFY_URL`
     pub notify_url: Option<String>,
     /// `KALENDS_NOTIFY_SECRET`
@@ -80,6 +83,7 @@ impl Layer {
                 "KALENDS_ALLOW_PRIVATE_UPSTREAMS" => {
                     layer.allow_private_upstreams = Some(matches!(value.as_str(), "1" | "true" | "yes"));
                 }
+                "KALENDS_CLOCK_FILE" => layer.clock_file = Some(value.into()),
                 "KALENDS_NOTIFY_URL" => layer.notify_url = Some(value),
                 "KALENDS_NOTIFY_SECRET" => layer.notify_secret = Some(value),
                 _ => {}
@@ -127,6 +131,7 @@ impl Layer {
             google_token_url: self.google_token_url.or(other.google_token_url),
             google_revoke_url: self.google_revoke_url.or(other.google_revoke_url),
             allow_private_upstreams: self.allow_private_upstreams.or(other.allow_private_upstreams),
+            clock_file: self.clock_file.or(other.clock_file),
             notify_url: self.notify_url.or(other.notify_url),
             notify_secret: self.notify_secret.or(other.notify_secret),
         }

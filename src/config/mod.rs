@@ -76,6 +76,8 @@ pub struct Config {
     pub encryption_key: Option<SecretString>,
     /// The providers of calendars.
     pub upstreams: UpstreamsConfig,
+    /// By what the clock is set forward, in tests.
+    pub clock_file: Option<PathBuf>,
     /// How notices are told besides in the program.
     pub notify: NotifyConfig,
 }
@@ -126,6 +128,7 @@ impl Config {
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             encryption_key: set.encryption_key.map(SecretString::from),
             upstreams,
+            clock_file: set.clock_file,
             notify,
         })
     }

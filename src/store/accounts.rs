@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sql::{Row, StoreError, args, json};
 use super::tx::{ReadTx, WriteTx};
-use crate::domain::access::Role;
+use crate::domain::access::{Caller, Credential, Right, Role};
 use crate::domain::calendar::{CalendarSettings, ComponentSet};
 use crate::domain::ids::{FirmId, Slug, UserId, UserName};
 use crate::domain::time::Instant;
@@ -43,6 +43,21 @@ pub struct User {
     pub created: Instant,
     /// Since when they may not sign in any more.
     pub disabled: Option<Instant>,
+}
+
+impl User {
+    /// The program itself acting for this user, with every right that they have: the console, and the sync engine.
+    #[must_use]
+    pub fn acted_for(&self) -> Caller {
+        Caller {
+            firm: self.firm.clone(),
+            user: self.id.clone(),
+            name: self.name.clone(),
+            role: self.role,
+            credential: Credential::Console,
+            most: Right::Own,
+        }
+    }
 }
 
 impl std::fmt::Debug for User {

@@ -197,10 +197,10 @@ fn over() -> StoreError {
 
 /// A shared error, told to each of those who shared the commit.
 fn group_failed(error: &StoreError) -> StoreError {
-    let copy = error.to_string().into();
     match error {
-        StoreError::Busy(_) => StoreError::Busy(copy),
-        StoreError::Full(_) => StoreError::Full(copy),
-        _ => StoreError::Database(copy),
+        StoreError::Busy(reason) => StoreError::Busy(reason.to_string().into()),
+        StoreError::Full(reason) => StoreError::Full(reason.to_string().into()),
+        StoreError::Database(reason) => StoreError::Database(reason.to_string().into()),
+        other => StoreError::Database(other.to_string().into()),
     }
 }

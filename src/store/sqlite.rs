@@ -18,6 +18,9 @@ use super::sql::{Arg, StoreError};
 const READERS: u32 = 8;
 /// How long a request waits for a connection before it is told that the database is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a reader waits for another process that recovers or ends the log, which is rare and short. Nobody else can
+/// keep a reader waiting.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
 /// Statements kept prepared per connection; there are fewer.
 const STATEMENTS_CACHED: usize = 256;
 /// Kibibytes of pages that a connection keeps. The system keeps the file in memory as well, so that a small one costs
@@ -50,21 +53,21 @@ impl ToSql for Arg {
 }
 
 impl Sqlite {
-    /// Opens a file that is there and has its schema. It waits for nobody: see [`super::group`] for who else may write.
+    /// Opens a file that is there and has its schema. One that writes waits for nobody on its thread: `group` asks again.
     pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Sqlite, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-        let (query_only, cache) = match purpose {
-            Purpose::Read => (1, READER_CACHE_KIB),
-            Purpose::Write => (0, WRITER_CACHE_KIB),
+        let (query_only, cache, patience) = match purpose {
+            Purpose::Read => (1, READER_CACHE_KIB, READER_PATIENCE),
+            Purpose::Write => (0, WRITER_CACHE_KIB, Duration::ZERO),
         };
         // Full: an acknowledged write has been fsynced.
         connection.execute_batch(&format!(
             "PRAGMA foreign_keys = 1; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA cache_size = -{cache}; PRAGMA query_only = {query_only}"
         ))?;
-        connection.busy_timeout(Duration::ZERO)?;
+        connection.busy_timeout(patience)?;
         Ok(Sqlite { connection })
     }
 

@@ -173,6 +173,9 @@ pub const BREAKER_MAX: Duration = Duration::from_secs(300);
 /// A probe that has not been heard of for so long is lost, and another may go.
 pub const PROBE_LOST: Duration = Duration::from_secs(120);
 
+/// How long others wait while a probe is under way: most are answered by then.
+pub const PROBE_ANSWERS: Duration = Duration::from_secs(5);
+
 /// Whether a host is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
@@ -230,7 +233,7 @@ impl Breaker {
             Breaker::Closed { .. } => Permit::Go,
             Breaker::Open { until, .. } if now < until => Permit::Wait(until),
             Breaker::HalfOpen { since, .. } if now < plus(since, PROBE_LOST) && now >= since => {
-                Permit::Wait(plus(since, PROBE_LOST))
+                Permit::Wait(plus(now, PROBE_ANSWERS))
             }
             Breaker::Open { times, .. } | Breaker::HalfOpen { times, .. } => {
                 *self = Breaker::HalfOpen { since: now, times };

@@ -13,7 +13,8 @@ use crate::domain::sync::{
     ConflictKind, ConflictPolicy, DeletePolicy, Direction, MappingState, Origin, ParkReason, Resolution, Snapshot,
 };
 use crate::domain::time::Instant;
-use crate::store::{Link, Mapping, ObjectHead};
+use crate::ics::Component;
+use crate::store::{Buried, Link, Mapping, ObjectHead};
 use crate::upstream::{Lens, Upstream};
 
 /// An object here, parsed, with what the store knows beside its bytes.
@@ -47,6 +48,8 @@ pub struct Ground<'a> {
     pub lens: Lens<'a>,
     /// The present; for marks of change in what is written and for cool-downs, never to tell what changed.
     pub now: Instant,
+    /// Whether everything is being listed: what is heard of is there, and not only something that changed.
+    pub whole: bool,
     /// A person's decision about this mapping, which beats every policy.
     pub decision: Option<&'a Prefer>,
 }
@@ -174,7 +177,7 @@ fn met(ground: &Ground<'_>, local: Option<&Local>, item: &Snapshot) -> Act {
         return Act::Adopt;
     }
     // Two events of one UID that nobody linked: there is no base, so every difference is a question.
-    match ground.decision.cloned().or_else(|| side(ground, None, local, item)) {
+    match ground.decision.cloned().or_else(|| side(ground, local, item)) {
         Some(Prefer::Remote) => {
             Act::Write { base: merged.object.bytes().clone(), object: Box::new(merged.object), push: false }
         }
@@ -191,14 +194,14 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
     match (&mapping.state, local) {
         // What was withdrawn, undone or kept after a removal is not brought here by being heard of.
         (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Undone | ParkReason::OwnCopy), _) => Act::Note,
-        (MappingState::Parked(ParkReason::RemovedThere), Some(_)) => reborn(ground, mapping, local, item),
+        // Removed there, and there again.
+        (MappingState::Parked(ParkReason::RemovedThere), Some(local)) => both(ground, mapping, local, item),
         (MappingState::Detached, _) => Act::Note,
         // Gone on both sides. The very state that was deleted, heard of late, brings nothing back; another one does.
-        (MappingState::Tombstoned, None)
-            if mapping.base_item.as_ref() == Some(item) || !ground.link.settings.direction.pulls() =>
-        {
-            Act::Note
+        (MappingState::Tombstoned, None) if mapping.base_item.as_ref() == Some(item) => {
+            undeleted(ground, mapping, item)
         }
+        (MappingState::Tombstoned, None) if !ground.link.settings.direction.pulls() => Act::Note,
         (MappingState::Tombstoned, None) => met(ground, None, item),
         (MappingState::Tombstoned, _) | (_, None) if mapping.object.is_none() || mapping.base.is_none() => {
             met(ground, None, item)
@@ -211,20 +214,21 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
     }
 }
 
-/// An item that was removed there and is there again.
-fn reborn(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &Snapshot) -> Act {
-    match local {
-        Some(local) => both(ground, mapping, local, item),
-        None => met(ground, None, item),
+/// An item is as it was when it was taken for gone. A listing of what changed may tell of it late; one of everything says
+/// that it is there: then a provider said of it that it was not, wrongly, and what was to happen has not happened.
+fn undeleted(ground: &Ground<'_>, mapping: &Mapping, item: &Snapshot) -> Act {
+    let direction = ground.link.settings.direction;
+    match mapping.buried().filter(|_| ground.whole) {
+        Some(Buried::Here) if direction.pushes() && ground.up.may_write(item) => Act::PushBack,
+        Some(Buried::There) if direction.pulls() => met(ground, None, item),
+        _ => Act::Note,
     }
 }
 
 /// The item changed; the object is there.
 fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) -> Act {
     let link = &ground.link.settings;
-    let (Some(base_bytes), Some(base_item)) = (&mapping.base, &mapping.base_item) else {
-        return met(ground, Some(local), item);
-    };
+    let Some(base_bytes) = &mapping.base else { return met(ground, Some(local), item) };
     if !link.direction.pulls() {
         // One way out: what is said there is overwritten.
         return Act::Absorb { base: base_bytes.clone(), push: true };
@@ -234,9 +238,14 @@ fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) 
         return met(ground, Some(local), item);
     };
     let sides = (|| {
-        // What was agreed on may be unreadable, from an answer that was not as it should be: then it said what the base says.
-        let before = ground.up.put(base_item, Some(&base), ground.lens).unwrap_or_else(|_| base.clone());
         let after = ground.up.put(item, Some(&base), ground.lens)?;
+        let before = match &mapping.base_item {
+            // What was agreed on may be unreadable, from an answer that was not as it should be: then it said what the base
+            // says.
+            Some(held) => ground.up.put(held, Some(&base), ground.lens).unwrap_or_else(|_| base.clone()),
+            // Of a create whose answer was lost only what it carried is known.
+            None => as_far_as_sent(&base, &after).unwrap_or_else(|| base.clone()),
+        };
         Ok::<_, crate::upstream::Unfit>((before, after))
     })();
     let (before, after) = match sides {
@@ -264,22 +273,27 @@ fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) 
         Ok(merged) => merged,
         Err(unfit) => return Act::Quarantine(unfit.to_string()),
     };
+    let pushes = match mapping.base_item {
+        _ if !link.direction.pushes() => Pushes::Never,
+        Some(_) => Pushes::Changes,
+        None => Pushes::Always,
+    };
     if merged.conflicts.is_empty() {
-        return carried(local, merged, absorbed, link.direction);
+        return carried(local, merged, absorbed, pushes);
     }
     let decided = if link.direction == Direction::Pull {
         Some(Prefer::Remote)
     } else if mapping.cool_until.is_some_and(|until| until > ground.now) {
         None
     } else {
-        side(ground, Some(mapping), local, item)
+        side(ground, local, item)
     };
     let Some(prefer) = decided else {
         return Act::Conflict { kind: kind_of(&merged.conflicts), fields: merged.conflicts };
     };
     match with(&local.object, &prefer) {
         Ok(settled) if settled.conflicts.is_empty() => Act::Settled {
-            act: Box::new(carried(local, settled, absorbed, link.direction)),
+            act: Box::new(carried(local, settled, absorbed, pushes)),
             how: if prefer == Prefer::Remote { Resolution::KeepExternal } else { Resolution::KeepPlatform },
             kind: kind_of(&merged.conflicts),
             fields: merged.conflicts,
@@ -293,9 +307,43 @@ fn kind_of(conflicts: &[FieldConflict]) -> ConflictKind {
     conflicts.iter().map(|c| c.kind).min().unwrap_or(ConflictKind::DataMismatch)
 }
 
-fn carried(local: &Local, merged: Merged, absorbed: Bytes, direction: Direction) -> Act {
-    // What was said there where nothing may flow back is said again as it is here.
-    let push = (merged.took_local || merged.refused) && direction.pushes();
+/// The base as far as a create that may have stopped in the middle had carried it: a series goes out before the changes to
+/// its instances, and those that are not there yet were not taken back by anybody.
+fn as_far_as_sent(base: &CalendarObject, after: &CalendarObject) -> Option<CalendarObject> {
+    let instance = |component: &Component| component.property("RECURRENCE-ID").map(|p| p.value().to_owned());
+    let there: Vec<_> = after.overrides().filter_map(instance).collect();
+    let mut document = base.document().clone();
+    let calendar = document.calendar_mut()?;
+    calendar.retain_components(|c| instance(c).is_none_or(|id| there.contains(&id)));
+    if let (Some(master), Some(sent)) =
+        (calendar.components_mut().find(|c| c.is("VEVENT") && instance(c).is_none()), after.master())
+    {
+        master.remove("EXDATE");
+        for line in sent.properties_named("EXDATE") {
+            master.push(line.clone());
+        }
+    }
+    CalendarObject::parse(document.to_bytes()).ok()
+}
+
+/// When an item has to follow what became of its object.
+#[derive(Clone, Copy, Debug)]
+enum Pushes {
+    /// Nothing goes out.
+    Never,
+    /// Where it lacks something of it.
+    Changes,
+    /// It is not known what it lacks.
+    Always,
+}
+
+fn carried(local: &Local, merged: Merged, absorbed: Bytes, pushes: Pushes) -> Act {
+    let push = match pushes {
+        Pushes::Never => false,
+        // What was said there where nothing may flow back is said again as it is here.
+        Pushes::Changes => merged.took_local || merged.refused,
+        Pushes::Always => true,
+    };
     if merged.object.bytes() == local.object.bytes() {
         Act::Absorb { base: if push { absorbed } else { merged.object.bytes().clone() }, push }
     } else {
@@ -379,7 +427,7 @@ fn cancelled(object: &CalendarObject, now: Instant) -> Option<CalendarObject> {
 }
 
 /// The side that a policy prefers; `None`: somebody must decide.
-fn side(ground: &Ground<'_>, mapping: Option<&Mapping>, local: &Local, item: &Snapshot) -> Option<Prefer> {
+fn side(ground: &Ground<'_>, local: &Local, item: &Snapshot) -> Option<Prefer> {
     let link = ground.link;
     match &link.settings.policy.conflict {
         ConflictPolicy::KeepPlatform => Some(Prefer::Local),
@@ -404,10 +452,7 @@ fn side(ground: &Ground<'_>, mapping: Option<&Mapping>, local: &Local, item: &Sn
                 Some(Resolution::Merge) | None => None,
             }
         }
-        ConflictPolicy::Manual => {
-            let _ = mapping;
-            None
-        }
+        ConflictPolicy::Manual => None,
     }
 }
 

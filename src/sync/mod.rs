@@ -7,6 +7,7 @@
 //! | module | what it decides |
 //! | --- | --- |
 //! | [`retry`] | when a call that failed is made again |
+//! | [`listing`] | when everything is listed again |
 //! | [`budget`] | how fast a provider may be asked, and when it is left alone |
 //! | [`project`] | what a link shows of an appointment, and what may come back |
 //! | [`contact`] | nothing: it puts a client's contact under notes and takes it off again |
@@ -29,6 +30,7 @@ pub mod desk;
 pub mod engine;
 pub mod figures;
 pub mod guard;
+pub mod listing;
 pub mod mark;
 pub mod merge;
 pub mod project;

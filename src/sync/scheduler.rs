@@ -21,20 +21,26 @@ const REST_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Works until `stop` resolves; links that are being worked on are finished by their leases' next owner.
 pub async fn run(engine: Engine, stop: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(LINKS_AT_ONCE));
-    tokio::pin!(stop);
-    loop {
-        let rest = match look(&engine, &places).await {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::warn!(%error, "the scheduler could not look for work");
-                REST_AFTER_FAILURE
+    let rounds = async {
+        loop {
+            let rest = match look(&engine, &places).await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::warn!(%error, "the scheduler could not look for work");
+                    REST_AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = engine.store().rung() => {}
+                () = tokio::time::sleep(rest) => {}
             }
-        };
-        tokio::select! {
-            () = &mut stop => return,
-            () = engine.store().rung() => {}
-            () = tokio::time::sleep(rest) => {}
         }
+    };
+    // Whatever a round waits for, a place for one more link included, it does not keep the program from stopping.
+    tokio::select! {
+        biased;
+        () = stop => {}
+        () = rounds => {}
     }
 }
 

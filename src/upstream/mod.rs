@@ -159,6 +159,11 @@ pub trait Upstream: Send + Sync {
     /// [`Unfit`]: the provider cannot hold it at all.
     fn get(&self, object: &CalendarObject, held: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit>;
 
+    /// Whether a listing may tell of the item in several entries, on several pages: a series and its exceptions.
+    fn in_parts(&self, _item: &Snapshot) -> bool {
+        false
+    }
+
     /// Whether carrying `item` out would leave the item's content as it is.
     fn says(&self, held: &Snapshot, item: &Outgoing) -> bool;
 

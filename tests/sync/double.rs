@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use kalends::domain::object::CalendarObject;
@@ -12,6 +13,7 @@ use kalends::upstream::{
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// What is to go wrong with the next call of a kind.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub enum Fault {
     Before(Failure),
     /// It is carried out, and its answer is lost.
     After(Failure),
+    /// A deletion is not carried out, and answered as if it were.
+    Pretend,
 }
 
 #[derive(Clone, Debug)]
@@ -41,11 +45,21 @@ struct World {
     correlations: Vec<String>,
     page: usize,
     left_out: Option<String>,
+    slandered: Option<String>,
+    invited: usize,
 }
 
 /// The provider. Calls are counted, faults are scripted by the kind of call.
 #[derive(Default)]
-pub struct Double(Mutex<World>);
+pub struct Double(Mutex<World>, Stall);
+
+/// Calls of one kind that do not end until they may.
+#[derive(Default)]
+struct Stall {
+    kind: Mutex<Option<&'static str>>,
+    waiting: AtomicUsize,
+    go: Notify,
+}
 
 fn payload(id: &str, item: &Item) -> Snapshot {
     Snapshot(json!({ "id": id, "ics": item.ics, "mark": item.mark, "etag": item.seq, "gone": item.gone }).to_string())
@@ -98,6 +112,43 @@ impl Double {
         self.0.lock().unwrap().left_out = Some(id.to_owned());
     }
 
+    /// The next listing says of this event that it is deleted, which it is not.
+    pub fn slander(&self, id: &str) {
+        self.0.lock().unwrap().slandered = Some(id.to_owned());
+    }
+
+    /// Calls of this kind wait until [`Double::go`].
+    pub fn stall(&self, kind: &'static str) {
+        *self.1.kind.lock().unwrap() = Some(kind);
+    }
+
+    /// So many calls wait.
+    pub async fn stalled(&self, count: usize) {
+        while self.1.waiting.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Calls that wait go on, and none waits any more.
+    pub fn go(&self) {
+        *self.1.kind.lock().unwrap() = None;
+        self.1.go.notify_waiters();
+    }
+
+    async fn pass(&self, kind: &'static str) {
+        let stalls = *self.1.kind.lock().unwrap() == Some(kind);
+        if stalls {
+            let go = self.1.go.notified();
+            self.1.waiting.fetch_add(1, Ordering::SeqCst);
+            go.await;
+        }
+    }
+
+    /// Calls so far that could mail somebody.
+    pub fn invitations(&self) -> usize {
+        self.0.lock().unwrap().invited
+    }
+
     pub fn fault(&self, call: &'static str, fault: Fault) {
         self.0.lock().unwrap().faults.push_back((call, fault));
     }
@@ -128,7 +179,7 @@ impl Double {
         match fault {
             Some(Fault::Before(failure)) => Err(failure),
             Some(Fault::After(failure)) => act(&mut world).and(Err(failure)),
-            None => act(&mut world),
+            Some(Fault::Pretend) | None => act(&mut world),
         }
     }
 }
@@ -155,6 +206,7 @@ impl Upstream for Double {
 
     fn changes<'a>(&'a self, _: At<'a>, cursor: Option<&'a str>, page: Option<&'a str>) -> Answer<'a, Batch> {
         Box::pin(async move {
+            self.pass("changes").await;
             self.call("changes", |world| {
                 let since = match cursor {
                     None => None,
@@ -167,14 +219,18 @@ impl Upstream for Double {
                     }
                 };
                 let left_out = world.left_out.take();
+                let slandered = world.slandered.take();
                 let from: usize = page.map_or(0, |p| p.parse().expect("ours"));
                 let size = if world.page == 0 { usize::MAX } else { world.page };
                 let all: Vec<_> = world
                     .items
                     .iter()
                     .filter(|(id, _)| left_out.as_ref() != Some(id))
-                    .filter(|(_, i)| since.map_or(!i.gone, |since| i.seq > since))
-                    .map(|(id, i)| Entry { item: RemoteId(id.clone()), payload: payload(id, i).0 })
+                    .filter(|(id, i)| slandered.as_ref() == Some(id) || since.map_or(!i.gone, |since| i.seq > since))
+                    .map(|(id, i)| {
+                        let told = Item { gone: i.gone || slandered.as_ref() == Some(id), ..i.clone() };
+                        Entry { item: RemoteId(id.clone()), payload: payload(id, &told).0 }
+                    })
                     .collect();
                 let entries: Vec<_> = all.iter().skip(from).take(size).cloned().collect();
                 let next = if from + entries.len() < all.len() {
@@ -206,10 +262,12 @@ impl Upstream for Double {
         })
     }
 
-    fn create<'a>(&'a self, _: At<'a>, key: &'a str, item: &'a Outgoing, _: bool) -> Answer<'a, Written> {
+    fn create<'a>(&'a self, _: At<'a>, key: &'a str, item: &'a Outgoing, invite: bool) -> Answer<'a, Written> {
         Box::pin(async move {
             let id = self.id_for(key).expect("ours");
+            self.pass("create").await;
             self.call("create", |world| {
+                world.invited += usize::from(invite);
                 if world.items.get(&id.0).is_some_and(|i| !i.gone) {
                     return Err(Failure::Exists);
                 }
@@ -228,10 +286,11 @@ impl Upstream for Double {
         id: &'a RemoteId,
         held: &'a Snapshot,
         item: &'a Outgoing,
-        _: bool,
+        invite: bool,
     ) -> Answer<'a, Written> {
         Box::pin(async move {
             self.call("update", |world| {
+                world.invited += usize::from(invite);
                 world.seq += 1;
                 let seq = world.seq;
                 let there = world.items.get_mut(&id.0).filter(|i| !i.gone).ok_or(Failure::Gone)?;
@@ -245,9 +304,18 @@ impl Upstream for Double {
         })
     }
 
-    fn delete<'a>(&'a self, _: At<'a>, id: &'a RemoteId, held: Option<&'a Snapshot>, _: bool) -> Answer<'a, ()> {
+    fn delete<'a>(&'a self, _: At<'a>, id: &'a RemoteId, held: Option<&'a Snapshot>, invite: bool) -> Answer<'a, ()> {
         Box::pin(async move {
+            let pretended = {
+                let mut world = self.0.lock().unwrap();
+                let at = world.faults.iter().position(|(call, f)| *call == "delete" && matches!(f, Fault::Pretend));
+                at.is_some_and(|at| world.faults.remove(at).is_some())
+            };
             self.call("delete", |world| {
+                if pretended {
+                    return Ok(());
+                }
+                world.invited += usize::from(invite);
                 world.seq += 1;
                 let seq = world.seq;
                 let Some(there) = world.items.get_mut(&id.0).filter(|i| !i.gone) else { return Ok(()) };
@@ -303,7 +371,8 @@ impl Upstream for Double {
         None
     }
 
-    fn may_write(&self, _: &Snapshot) -> bool {
-        true
+    fn may_write(&self, item: &Snapshot) -> bool {
+        // Somebody else's meeting.
+        !ics(item).contains("\r\nORGANIZER:mailto:boss@")
     }
 }

@@ -8,7 +8,7 @@ use kalends::domain::access::{Access, Right, Role};
 use kalends::domain::change::{Cause, Guard, Via};
 use kalends::domain::ids::{ConnectionId, LinkId, ObjectId, ResourceName, Slug};
 use kalends::domain::object::CalendarObject;
-use kalends::domain::sync::{Direction, LinkPolicy, LinkStatus, Provider, RemoteCalendarId, RunKind};
+use kalends::domain::sync::{ConnectionStatus, Direction, LinkPolicy, LinkStatus, Provider, RemoteCalendarId, RunKind};
 use kalends::domain::time::MINUTE_MS;
 use kalends::store::{
     Conflict, ConflictFilter, Due, Link, LinkSettings, Mapping, NewConnection, NewLink, Run, RunFilter, User,
@@ -98,6 +98,21 @@ impl House {
         House { bench, ada, access, there, engine, desk, connection, link }
     }
 
+    /// The account is connected again, as a consent does it.
+    pub async fn reconnect(&self) {
+        let (firm, bench) = (&self.ada.firm, &self.bench);
+        let mut tx = bench.store.write().await.expect("a transaction");
+        tx.set_connection_status(firm, &self.connection, ConnectionStatus::Active, None).await.expect("the store");
+        let secret = Secret { access: "token".to_owned(), refresh: None };
+        let sealed = seal_secret(&bench.keys, bench.store.chance(), &self.connection, &secret);
+        let version =
+            tx.connection(firm, &self.connection).await.expect("the store").expect("it is there").secret_version;
+        tx.set_connection_secret(firm, &self.connection, version, &sealed, None).await.expect("the store");
+        tx.reattach_link(firm, &self.link).await.expect("the store");
+        tx.ask_for_run(firm, &self.link, RunKind::Full, tx.now()).await.expect("the store");
+        tx.commit().await.expect("a commit");
+    }
+
     /// Works on the link now, whatever is due.
     pub async fn work(&self) {
         let due = Due { firm: self.ada.firm.clone(), link: self.link.clone() };
@@ -179,6 +194,11 @@ impl House {
     pub async fn mapping(&self, object: &ObjectId) -> Option<Mapping> {
         let mut tx = self.bench.store.read().await.expect("a transaction");
         tx.mapping_of_object(&self.ada.firm, &self.link, object).await.expect("the store")
+    }
+
+    /// How the latest run ended.
+    pub async fn last_run(&self) -> Run {
+        self.runs().await.remove(0)
     }
 
     pub async fn runs(&self) -> Vec<Run> {

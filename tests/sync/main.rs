@@ -5,8 +5,11 @@
 mod support;
 
 mod anew;
+mod classes;
 mod double;
 mod failures;
+mod faults;
 mod figures;
+mod guests;
 mod house;
 mod stories;

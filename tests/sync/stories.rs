@@ -1,7 +1,7 @@
 //! What users do, end to end.
 
 use kalends::domain::sync::{ConflictPolicy, DeletePolicy, Direction, LinkPolicy, LinkStatus, Resolution, RunStatus};
-use kalends::sync::desk::{Decided, Decision, Imported};
+use kalends::sync::desk::{Decided, Decision, Imported, Side};
 
 use crate::house::{House, INTERVAL, event, plain, retitled};
 
@@ -71,7 +71,12 @@ async fn disjoint_edits_of_one_event_merge_by_themselves() {
 
 #[tokio::test]
 async fn a_conflict_waits_and_each_resolution_is_carried_out() {
-    for (how, expected) in [(Resolution::KeepPlatform, "Ours"), (Resolution::KeepExternal, "Theirs")] {
+    for (how, side, expected) in [
+        (Resolution::KeepPlatform, None, "Ours"),
+        (Resolution::KeepExternal, None, "Theirs"),
+        (Resolution::Merge, Some(Side::External), "Theirs"),
+        (Resolution::Merge, Some(Side::Platform), "Ours"),
+    ] {
         let house = both().await;
         let object = house.put(&plain("a", "A")).await;
         house.put(&plain("b", "B")).await;
@@ -84,10 +89,13 @@ async fn a_conflict_waits_and_each_resolution_is_carried_out() {
         let open = house.open_conflicts().await;
         assert_eq!(open.len(), 1);
         assert_eq!(open[0].object.as_ref(), Some(&object));
-        assert!(open[0].fields.contains("Ours") && open[0].fields.contains("Theirs"), "{}", open[0].fields);
+        let fields: serde_json::Value = serde_json::from_str(&open[0].fields).unwrap();
+        let told = serde_json::json!({ "title": { "base": "A", "platform": "Ours", "external": "Theirs" } });
+        assert_eq!(fields, told, "by its name, as a person chooses it");
         assert!(house.here("a").await.unwrap().contains("Ours") && house.there("a").unwrap().contains("Theirs"));
         assert!(house.there("b").unwrap().contains("B2"), "everything else on the link goes on");
-        let decision = Decision { conflict: open[0].id.clone(), resolution: how, choices: Vec::new() };
+        let choices = side.into_iter().map(|side| ("title".to_owned(), side)).collect();
+        let decision = Decision { conflict: open[0].id.clone(), resolution: how, choices };
         let firm = house.ada.firm.clone();
         let answers = house.desk.resolve(firm.clone(), "ada".to_owned(), vec![decision.clone()]).await.unwrap();
         assert_eq!(answers, [Decided::Yes]);
@@ -218,6 +226,13 @@ async fn a_disconnect_keeps_or_removes_what_came_from_there_and_deletes_nothing_
         assert_eq!(house.count_here().await, left);
         assert_eq!(house.there.live().len(), 2);
         assert_eq!(house.status().await, LinkStatus::Detached);
+        house.reconnect().await;
+        house.run().await;
+        assert_eq!(
+            (house.there.live().len(), house.count_here().await),
+            (2, 2),
+            "{imported:?}: nothing lost or doubled"
+        );
     }
 }
 

@@ -315,6 +315,9 @@ fn decision(conflict: &Conflict, input: &DecisionInput, field: &str) -> Result<D
     if is_merge {
         let fields: serde_json::Value = serde_json::from_str(&conflict.fields).unwrap_or_default();
         let names: Vec<&String> = fields.as_object().into_iter().flat_map(|f| f.keys()).collect();
+        if names.is_empty() {
+            return Err(Problem::value(field, "the conflict is about the whole of it: there are no fields to choose"));
+        }
         if let Some(unknown) = input.choices.keys().find(|name| !names.contains(name)) {
             let shown: String = unknown.chars().take(40).collect();
             return Err(Problem::value(field, format!("the conflict has no field {shown:?}")));

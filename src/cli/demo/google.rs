@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::{Failure, ZONE};
 use crate::app::{App, SystemClock};
-use crate::cli::acting_for;
 use crate::config::Layer;
 use crate::domain::access::Right;
 use crate::domain::ids::Slug;
@@ -104,7 +103,7 @@ impl DemoGoogle {
         let secret = Secret { access: tokens.access_token, refresh: Some(tokens.refresh_token) };
         let sealed = seal_secret(&app.gate.keys, app.store().chance(), &connection, &secret);
         tx.set_connection_secret(&user.firm, &connection, 1, &sealed, Some(expires)).await?;
-        let caller = acting_for(user);
+        let caller = user.acted_for();
         let (access, _) = tx.calendar_for(&caller, &user.name, &Slug::parse("calendar")?, Right::Own).await?;
         let link = NewLink {
             connection,

@@ -7,7 +7,7 @@ use kalends_simulators::google::Fault;
 use super::world::World;
 use super::{Fate, Violation};
 use crate::domain::sync::{ConnectionStatus, LinkStatus, RunKind};
-use crate::domain::time::{HOUR_MS, MINUTE_MS};
+use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::store::{Due, LEASE_MS, Passing};
 
 /// Rounds within which a world without faults has to be quiet.
@@ -52,7 +52,13 @@ impl World {
         self.covered.faults = struck;
         self.google().faults().clear();
         self.tell(|| "faults stop".to_owned());
-        self.quiet().await
+        self.quiet().await?;
+        if self.deaf {
+            // What a listing of changes left out for good is heard of when everything is listed: within a day.
+            self.pass(DAY_MS);
+            self.quiet().await?;
+        }
+        Ok(())
     }
 
     pub(super) fn places_there(&self) -> Vec<String> {
@@ -90,7 +96,12 @@ impl World {
             Fault::NewEtags,
             Fault::PreconditionFailed,
             Fault::Conflict,
+            Fault::StaleDelta { changes: 1 },
+            Fault::StaleDelta { changes: 3 },
         ];
+        if self.dice.percent(40) {
+            all.extend([Fault::FalseRemoval, Fault::OmitDeletes]);
+        }
         if self.dice.percent(30) {
             all.extend([Fault::InvalidGrant, Fault::Forbidden, Fault::NotFound, Fault::Invalid, Fault::QuotaExceeded]);
             all.extend([Fault::NoEtag, Fault::WrongTypes, Fault::Duplicate, Fault::Deleted]);
@@ -103,6 +114,7 @@ impl World {
         }
         let (seed, often) = (self.dice.any(), u32::try_from(self.dice.between(20, 350)).unwrap_or(100));
         self.tell(|| format!("faults {often} in a thousand: {some:?}"));
+        self.deaf = some.iter().any(|fault| matches!(fault, Fault::FalseRemoval | Fault::OmitDeletes));
         self.google().faults().randomly(seed, often, some);
     }
 

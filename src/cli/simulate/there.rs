@@ -48,8 +48,11 @@ pub(super) fn state_of(events: &[Value], id: &str) -> Option<String> {
 
 impl World {
     fn note_there(&mut self, calendar: &str, id: &str, birth: u32) {
-        let id = id.split('_').next().filter(|_| !id.contains("_R")).unwrap_or(id).to_owned();
-        let state = state_of(&self.google().events(calendar), &id);
+        let events = self.google().events(calendar);
+        // An exception belongs to its series, which may be the second half of a split one.
+        let series = events.iter().find(|e| word(e, "id") == id).map(|e| word(e, "recurringEventId"));
+        let id = series.filter(|series| !series.is_empty()).unwrap_or(id).to_owned();
+        let state = state_of(&events, &id);
         let place = Place::There(calendar.to_owned());
         self.covered.edits += 1;
         match state {
@@ -180,9 +183,14 @@ impl World {
                 let title = self.book.text(&place, secret);
                 let patch = json!({ "summary": format!("B{birth} {title}") });
                 let made = self.google().human(now, calendar).split(&one, &patch);
-                if made.is_ok() {
-                    self.book.birth(birth).copies += 1;
-                    self.note_there(calendar, &id, birth);
+                match &made {
+                    // From its first instance on: no second series, the person wrote over the title of the whole.
+                    Ok(same) if *same == id => token = Some((title, "title")),
+                    Ok(_) => {
+                        self.book.birth(birth).copies += 1;
+                        self.note_there(calendar, &id, birth);
+                    }
+                    Err(_) => {}
                 }
                 ("split", made)
             }

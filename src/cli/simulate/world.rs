@@ -72,6 +72,8 @@ pub(super) struct World {
     pub(super) covered: Covered,
     pub(super) told: Vec<String>,
     pub(super) loud: bool,
+    /// Its provider leaves something out of its listings of changes for good.
+    pub(super) deaf: bool,
 }
 
 pub(super) fn caller(user: &User) -> Caller {
@@ -124,6 +126,7 @@ impl World {
             covered: Covered { seeds: 1, ..Covered::default() },
             told: Vec::new(),
             loud: false,
+            deaf: false,
         };
         world.nodes = vec![world.node("one"), world.node("two")];
         world.settle().await?;
@@ -164,7 +167,7 @@ impl World {
         if self.loud {
             for seen in google.seen() {
                 let (at, request) = (Instant::from_ms(seen.at_ms), &seen.request);
-                let (method, path, status) = (request.method(), request.uri().path(), seen.status);
+                let (method, path, status) = (request.method(), request.uri(), seen.status);
                 let guard = request.headers().get("if-match");
                 story.push(format!(
                     "{at} {method} {path} {status:?} {guard:?} {}",

@@ -23,7 +23,8 @@ pub struct Erased {
 
 impl WriteTx {
     /// Erases everything that a user has by syncing: the appointments that came from a provider, with their versions;
-    /// connections with their secrets, links, mappings, outboxes, runs, attempts, conflicts, channels, notices. What was
+    /// connections with their secrets, links, mappings, outboxes, runs, attempts, conflicts, channels, notices, and whom they
+    /// invited. What was
     /// made here stays, and nothing is deleted at a provider. CalDAV clients see the appointments as deleted.
     ///
     /// # Errors
@@ -38,6 +39,19 @@ impl WriteTx {
         );
         let calendars = "(select calendar_id from calendars where firm_id = $1 and user_id = $2)";
         let here = format!("firm_id = $1 and calendar_id in {calendars} and object_id in {objects}");
+
+        // Whom the user's appointments invited; the ledger knows them by UID only, so what another user has too stays.
+        self.exec(
+            &format!(
+                "delete from mail_ledger where firm_id = $1 and uid in (select v.uid from (select firm_id, object_id, uid \
+                 from objects where firm_id = $1 union select firm_id, object_id, uid from versions where firm_id = $1) v \
+                 join mappings m on m.firm_id = v.firm_id and m.object_id = v.object_id where m.link_id in {links}) \
+                 and uid not in (select o.uid from objects o join calendars c on c.firm_id = o.firm_id \
+                 and c.calendar_id = o.calendar_id where o.firm_id = $1 and c.user_id <> $2)"
+            ),
+            args![firm, user],
+        )
+        .await?;
 
         // A seq of its own for each calendar's deletions, as for any other change.
         self.exec(

@@ -2,7 +2,7 @@
 //! write of a run, so that a node that was thought dead can change nothing any more.
 
 use crate::domain::ids::{FirmId, LinkId};
-use crate::domain::sync::{RunKind, RunStatus};
+use crate::domain::sync::{RunKind, RunStatus, Way};
 use crate::domain::time::{Instant, MINUTE_MS};
 use crate::store::sql::{StoreError, args};
 use crate::store::tx::{ReadTx, WriteTx};
@@ -132,7 +132,32 @@ impl WriteTx {
         Ok(rows == 1)
     }
 
-    /// Lets a link remove as many as somebody confirmed, and run again.
+    /// Stops a link whose run would remove so many on one side, until somebody confirms.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn hold_back(&mut self, lease: &Lease, way: Way, removals: u64, note: &str) -> Result<(), StoreError> {
+        let now = self.now();
+        self.exec(
+            "update links set status = 'needs_confirmation', status_note = $4, held_back = $5, held_way = $6, \
+             changed_ms = $7, due_ms = $7 where firm_id = $1 and link_id = $2 and fence = $3",
+            args![
+                &lease.firm,
+                &lease.link,
+                lease.fence,
+                note,
+                i64::try_from(removals).unwrap_or(i64::MAX),
+                way.as_str(),
+                now
+            ],
+        )
+        .await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Lets a link remove as many as somebody confirmed, at most those that the guard counted when it stopped, and run
+    /// again.
     ///
     /// # Errors
     /// The database failed.
@@ -140,7 +165,7 @@ impl WriteTx {
         let now = self.now();
         let rows = self
             .exec(
-                "update links set confirmed = $3, status = 'active', status_note = null, due_ms = $4 \
+                "update links set confirmed = case when held_back < $3 then held_back else $3 end, status = 'active', status_note = null, due_ms = $4 \
                  where firm_id = $1 and link_id = $2 and status = 'needs_confirmation'",
                 args![firm, id, removals, now],
             )
@@ -256,13 +281,26 @@ impl WriteTx {
         .map(|_| ())
     }
 
+    /// Notes when everything there was listed to the end; `None`: something was missed, everything is to be listed soon.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn note_listed(&mut self, lease: &Lease, listed: Option<Instant>) -> Result<(), StoreError> {
+        self.exec(
+            "update links set listed_ms = $4 where firm_id = $1 and link_id = $2 and fence = $3",
+            args![&lease.firm, &lease.link, lease.fence, listed],
+        )
+        .await
+        .map(|_| ())
+    }
+
     /// Uses up what somebody confirmed.
     ///
     /// # Errors
     /// The database failed.
     pub async fn clear_confirmation(&mut self, lease: &Lease) -> Result<(), StoreError> {
         self.exec(
-            "update links set confirmed = 0 where firm_id = $1 and link_id = $2 and fence = $3",
+            "update links set confirmed = 0, held_back = null, held_way = null where firm_id = $1 and link_id = $2 and fence = $3",
             args![&lease.firm, &lease.link, lease.fence],
         )
         .await

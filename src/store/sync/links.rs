@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{CalendarId, ConnectionId, FirmId, LinkId, ObjectId, UserId};
 use crate::domain::sync::{
-    Direction, LinkPolicy, LinkStatus, LinkWay, Provider, Remote, RemoteCalendarId, RunKind, RunStatus, closes_cycle,
+    Direction, LinkPolicy, LinkStatus, LinkWay, Provider, Remote, RemoteCalendarId, RunKind, RunStatus, Way,
+    closes_cycle,
 };
 use crate::domain::time::Instant;
 use crate::store::sql::{Row, StoreError, args, json};
@@ -80,8 +81,12 @@ pub struct Link {
     pub due: Instant,
     /// What kind of run it is.
     pub due_kind: RunKind,
-    /// How many removals somebody confirmed.
+    /// How many removals somebody confirmed; see [`Link::confirmed_removals`].
     pub confirmed: i64,
+    /// Which side the guard's last stop spared.
+    pub held_way: Option<Way>,
+    /// When everything there was listed to the end; `None`: not yet, or something was missed since.
+    pub listed: Option<Instant>,
     /// Failed runs in a row.
     pub failures: i64,
     /// When it last ran, last succeeded, and how the last run ended.
@@ -107,7 +112,7 @@ const WAYS_PAGE: i64 = 1_000;
 const COLUMNS: &str = "l.firm_id, l.link_id, l.connection_id, l.user_id, l.calendar_id, l.remote_calendar, \
      l.remote_name, l.zone, l.direction, l.policy, l.status, l.status_note, l.interval_ms, l.cursor, l.generation, \
      l.progress, l.fence, l.lease_until_ms, l.due_ms, l.due_kind, l.confirmed, l.failures, l.last_run_ms, \
-     l.last_success_ms, l.last_status, l.created_ms, l.due_correlation";
+     l.last_success_ms, l.last_status, l.created_ms, l.listed_ms, l.held_way, l.due_correlation";
 
 fn link_of(row: &Row) -> Result<Link, StoreError> {
     let status = row.opt_text(24)?.and_then(|t| RunStatus::parse(&t));
@@ -138,8 +143,19 @@ fn link_of(row: &Row) -> Result<Link, StoreError> {
         failures: row.int(21)?,
         last: (row.opt_instant(22)?, row.opt_instant(23)?, status),
         created: row.instant(25)?,
-        due_correlation: row.opt_text(26)?,
+        listed: row.opt_instant(26)?,
+        held_way: row.opt_text(27)?.and_then(|t| Way::parse(&t)),
+        due_correlation: row.opt_text(28)?,
     })
+}
+
+impl Link {
+    /// How many removals on one side somebody confirmed: those that the guard had counted when it stopped, and no others.
+    #[must_use]
+    pub fn confirmed_removals(&self, way: Way) -> u64 {
+        let meant = self.held_way.is_none_or(|held| held == way);
+        if meant { u64::try_from(self.confirmed).unwrap_or(0) } else { 0 }
+    }
 }
 
 impl ReadTx {
@@ -271,8 +287,8 @@ impl WriteTx {
                  on conflict (firm_id, calendar_id, connection_id, remote_calendar) do update set status = 'active', \
                  status_note = null, remote_name = excluded.remote_name, zone = excluded.zone, \
                  direction = excluded.direction, policy = excluded.policy, \
-                 interval_ms = excluded.interval_ms, cursor = null, progress = null, due_ms = excluded.due_ms, \
-                 due_kind = 'full', changed_ms = excluded.changed_ms where links.status = 'detached' \
+                 interval_ms = excluded.interval_ms, cursor = null, progress = null, listed_ms = null, \
+                 due_ms = excluded.due_ms, due_kind = 'full', changed_ms = excluded.changed_ms where links.status = 'detached' \
                  returning link_id",
                 args![
                     firm,
@@ -297,7 +313,8 @@ impl WriteTx {
         Ok(Some(id))
     }
 
-    /// Replaces what a user set about a link; everything is looked at anew, since filters may match otherwise.
+    /// Replaces what a user set about a link; everything is looked at anew, since filters may match otherwise. Whoever works
+    /// on the link by the old settings loses its lease: nothing is carried out by them any more.
     ///
     /// # Errors
     /// The database failed.
@@ -305,8 +322,8 @@ impl WriteTx {
         let now = self.now();
         let rows = self
             .exec(
-                "update links set direction = $3, policy = $4, interval_ms = $5, changed_ms = $6, due_ms = $6 \
-                 where firm_id = $1 and link_id = $2",
+                "update links set direction = $3, policy = $4, interval_ms = $5, changed_ms = $6, due_ms = $6, \
+                 fence = fence + 1, lease_owner = null, lease_until_ms = null where firm_id = $1 and link_id = $2",
                 args![firm, id, settings.direction.as_str(), json(&settings.policy), settings.interval_ms, now],
             )
             .await?;
@@ -316,7 +333,7 @@ impl WriteTx {
         Ok(rows == 1)
     }
 
-    /// Sets a link's status and why.
+    /// Sets a link's status and why. One that is to rest loses its lease: a run that is under way does nothing more.
     ///
     /// # Errors
     /// The database failed.
@@ -328,14 +345,27 @@ impl WriteTx {
         note: Option<&str>,
     ) -> Result<bool, StoreError> {
         let now = self.now();
-        let rows = self
-            .exec(
-                "update links set status = $3, status_note = $4, changed_ms = $5, due_ms = $5 \
-                 where firm_id = $1 and link_id = $2",
-                args![firm, id, status.as_str(), note, now],
-            )
-            .await?;
+        let rests = matches!(status, LinkStatus::Paused | LinkStatus::Detached);
+        let lease = if rests { ", fence = fence + 1, lease_owner = null, lease_until_ms = null" } else { "" };
+        let sql = format!(
+            "update links set status = $3, status_note = $4, changed_ms = $5, due_ms = $5{lease} \
+             where firm_id = $1 and link_id = $2"
+        );
+        let rows = self.exec(&sql, args![firm, id, status.as_str(), note, now]).await?;
         self.wake();
         Ok(rows == 1)
+    }
+
+    /// Takes up a detached link again: everything there and here is looked at anew, for its cursor does not tell of what
+    /// was let go of meanwhile.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn reattach_link(&mut self, firm: &FirmId, id: &LinkId) -> Result<(), StoreError> {
+        self.set_link_status(firm, id, LinkStatus::Active, None).await?;
+        let sql =
+            "update links set cursor = null, progress = null, listed_ms = null where firm_id = $1 and link_id = $2";
+        self.exec(sql, args![firm, id]).await?;
+        self.queue_all(firm, id).await.map(|_| ())
     }
 }

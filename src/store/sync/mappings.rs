@@ -40,6 +40,46 @@ pub struct Mapping {
     pub warnings: Vec<String>,
 }
 
+/// How an item that its mapping remembers as gone came to be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buried {
+    /// Its object was deleted here, and so it was there.
+    Here,
+    /// It was removed there, and so its object was here.
+    There,
+    /// Its object was deleted here; the item, which is somebody else's, was left.
+    Left,
+}
+
+/// Instead of a version in [`Mapping::base_version`]: no version was agreed on last, but that the item goes.
+const BURIED_HERE: i64 = -1;
+/// See [`BURIED_HERE`].
+const BURIED_THERE: i64 = -2;
+
+impl Mapping {
+    /// Remembers an item that is gone, and how it went.
+    pub fn bury(&mut self, how: Buried) {
+        self.state = MappingState::Tombstoned;
+        self.seen_item = None;
+        self.base_version = match how {
+            Buried::Here => BURIED_HERE,
+            Buried::There => BURIED_THERE,
+            Buried::Left => self.base_version.max(0),
+        };
+    }
+
+    /// How the item went; `None`: it is not gone.
+    #[must_use]
+    pub fn buried(&self) -> Option<Buried> {
+        let gone = self.state == MappingState::Tombstoned;
+        gone.then_some(match self.base_version {
+            BURIED_HERE => Buried::Here,
+            BURIED_THERE => Buried::There,
+            _ => Buried::Left,
+        })
+    }
+}
+
 /// What a new mapping begins with.
 pub type NewMapping = Mapping;
 
@@ -197,6 +237,23 @@ impl ReadTx {
         self.all(&sql, args![firm, link, generation, after, i64::from(limit)]).await?.iter().map(mapping_of).collect()
     }
 
+    /// Mappings of items that have no object here because they cannot be taken as they are, latest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn mappings_set_aside(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        limit: u32,
+    ) -> Result<Vec<Mapping>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from mappings m where m.firm_id = $1 and m.link_id = $2 and m.word = 'parked' \
+             and m.object_id is null and m.seen_item is not null order by m.mapping_id desc limit $3"
+        );
+        self.all(&sql, args![firm, link, i64::from(limit)]).await?.iter().map(mapping_of).collect()
+    }
+
     /// The live mappings whose objects lie between two times (`None`: no bound), as far as anybody looks at them together.
     ///
     /// # Errors
@@ -300,6 +357,17 @@ impl WriteTx {
             self.exec(&sql, values).await?;
         }
         Ok(())
+    }
+
+    /// Forgets the mapping of an object that was let go of here on purpose: its item, heard of again, is a new one, and
+    /// is nothing that was deleted here.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn let_go(&mut self, firm: &FirmId, link: &LinkId, id: &MappingId) -> Result<(), StoreError> {
+        self.exec("delete from mappings where firm_id = $1 and link_id = $2 and mapping_id = $3", args![firm, link, id])
+            .await
+            .map(|_| ())
     }
 
     /// Forgets a mapping. Held leases only.

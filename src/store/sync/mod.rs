@@ -32,7 +32,7 @@ pub use figures::LinkFigures;
 pub use firm_lists::{ChannelFilter, ChannelRow, ChannelState, ConnectionFilter, ConnectionRow};
 pub use leases::{Due, LEASE_MS, Lease};
 pub use links::{Link, LinkObstacle, LinkSettings, NewLink};
-pub use mappings::{Mapping, MappingCounts, NewMapping};
+pub use mappings::{Buried, Mapping, MappingCounts, NewMapping};
 pub use notices::Notice;
 pub use notifications::{Notification, NotificationWay, Notified};
 pub use oauth_states::{OauthState, verifier_place};

@@ -104,7 +104,7 @@ fn one_probe_decides() {
     let open = Breaker::opened(at(0), 1);
     let mut breaker = open;
     assert_eq!((breaker.permit(at(30_000)), breaker.level()), (Permit::Probe, 1));
-    assert_eq!(breaker.permit(at(30_000)), Permit::Wait(at(150_000)), "one is enough");
+    assert_eq!(breaker.permit(at(30_000)), Permit::Wait(at(35_000)), "one is enough, and is soon heard of");
     breaker.settle(Outcome::Failed, at(31_000));
     assert_eq!(breaker.permit(at(31_000)), Permit::Wait(at(91_000)), "twice as long");
     assert_eq!(breaker.permit(at(91_000)), Permit::Probe);

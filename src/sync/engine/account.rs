@@ -11,6 +11,7 @@ use crate::domain::sync::{ConnectionStatus, ErrorClass, LinkStatus};
 use crate::domain::time::{Instant, MINUTE_MS};
 use crate::store::{Connection, StoreError, WriteTx, connection_place};
 use crate::sync::budget::{Outcome, Permit};
+use crate::sync::retry;
 use crate::upstream::Failure;
 use crate::upstream::http::correlated;
 
@@ -131,12 +132,10 @@ impl Engine {
         match failure {
             Failure::RateLimited(..) => {
                 let jitter = u64::from_le_bytes(self.store().chance().bytes());
-                let tries = u32::try_from(job.link.failures)
-                    .unwrap_or(u32::MAX)
-                    .saturating_add(1)
-                    .min(super::super::retry::MAX_RETRIES);
-                let wait = super::super::retry::next(ErrorClass::RateLimited, tries, failure.retry_after(), jitter);
-                let wait = wait.unwrap_or(super::super::retry::MAX_DELAY);
+                let tries =
+                    u32::try_from(job.link.failures).unwrap_or(u32::MAX).saturating_add(1).min(retry::MAX_RETRIES);
+                let wait = retry::next(ErrorClass::RateLimited, tries, failure.retry_after(), jitter);
+                let wait = wait.unwrap_or(retry::MAX_DELAY);
                 let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
                 tx.slow_connection(firm, &job.account.connection.id, now.plus_ms(ms)).await?;
             }

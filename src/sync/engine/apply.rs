@@ -4,17 +4,18 @@ use std::collections::HashMap;
 
 use super::loss::Loss;
 use super::pull::News;
+use super::record::Deed;
 use super::{Engine, Job, Stop};
 use crate::domain::access::Right;
 use crate::domain::change::{Cause, Guard};
-use crate::domain::ids::{ConflictId, ObjectId, ResourceName};
+use crate::domain::ids::{ObjectId, ResourceName};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{ConflictKind, MappingState, Origin, ParkReason, RemoteId, Snapshot, Way};
+use crate::domain::sync::{MappingState, Origin, ParkReason, RemoteId, Snapshot};
 use crate::domain::time::MINUTE_MS;
-use crate::store::{Conflict, Mapping, PutError, PutOutcome, RunItem, StoreError, StoredObject, WriteTx, Writing};
+use crate::store::{Buried, Mapping, PutError, PutOutcome, StoreError, StoredObject, WriteTx, Writing};
 use crate::sync::decide::{Act, Ground, Heard, Local, heard};
 use crate::sync::mark;
-use crate::sync::merge::{FieldConflict, Prefer};
+use crate::sync::merge::Prefer;
 use crate::upstream::{Folded, Lens};
 
 /// After a decision on a mapping, automatic policies leave a new conflict to a person for so long, so that two sides do
@@ -31,7 +32,8 @@ impl Engine {
     pub(super) fn ground<'a>(&self, job: &'a Job, mark: &'a str, decision: Option<&'a Prefer>) -> Ground<'a> {
         let policy = &job.link.settings.policy;
         let lens = Lens { zone: &job.link.zone, mark, attendees_live: policy.invite_attendees };
-        Ground { up: &*job.up, link: &job.link, lens, now: self.store().now(), decision }
+        let whole = job.link.cursor.is_none();
+        Ground { up: &*job.up, link: &job.link, lens, now: self.store().now(), whole, decision }
     }
 
     /// Applies what a page says of some items; what it takes away is added to the losses.
@@ -64,12 +66,9 @@ impl Engine {
             found.into_iter().filter_map(|m| Some((m.remote.clone()?, m))).collect();
         for one in news {
             let mapping = mappings.remove(&one.id);
-            let full = job.link.cursor.is_none();
-            let held = mapping.as_ref().and_then(|m| m.seen_item.as_ref().or(m.base_item.as_ref())).filter(|_| !full);
-            let folded = one.fetched.clone().unwrap_or_else(|| job.up.fold(held, &one.entries));
-            match folded {
+            match &one.folded {
                 Folded::Present(item) => {
-                    self.apply_item(tx, job, mapping, &one.id, &item, generation, None).await?;
+                    self.apply_item(tx, job, mapping, &one.id, item, generation, None).await?;
                 }
                 Folded::Gone => losses.extend(mapping.map(|m| Loss { mapping: m.id })),
                 Folded::Incomplete => {}
@@ -208,8 +207,7 @@ impl Engine {
             }
             Act::Forget => {
                 if mapping.base.is_some() || mapping.base_item.is_some() {
-                    mapping.state = MappingState::Tombstoned;
-                    mapping.seen_item = None;
+                    mapping.bury(Buried::Here);
                     tx.put_mapping(&job.lease, &mapping).await?;
                 }
                 self.close_conflict(tx, job, &mapping, "gone on both sides").await?;
@@ -224,7 +222,7 @@ impl Engine {
                     self.agree(&mut mapping, local.head.version, local.object.bytes().clone(), item);
                     mapping.object = Some(local.head.id.clone());
                     tx.put_mapping(&job.lease, &mapping).await?;
-                    self.note(tx, job, &mapping, Way::Pull, "linked", before, before, None).await?;
+                    self.note(tx, job, &mapping, Deed::here("linked", before, before)).await?;
                     self.close_conflict(tx, job, &mapping, "both sides agree").await?;
                 }
             }
@@ -233,11 +231,13 @@ impl Engine {
                 match put {
                     Ok((outcome, bytes)) => {
                         mapping.object = Some(outcome.id.clone());
+                        // Whatever it was made of once: what is here now came from there, and is bent by nothing on its way back.
+                        mapping.origin = Origin::There;
                         self.agree(&mut mapping, outcome.version, bytes, item);
                         // A filter may want less of it there than it says: looked at like every object.
                         tx.put_mapping(&job.lease, &mapping).await?;
                         job.totals.pulled += 1;
-                        self.note(tx, job, &mapping, Way::Pull, "created", None, Some(outcome.version), None).await?;
+                        self.note(tx, job, &mapping, Deed::here("created", None, Some(outcome.version))).await?;
                         self.close_conflict(tx, job, &mapping, "the edit there brought it back").await?;
                     }
                     Err(why) => self.quarantine(tx, job, mapping, item, why).await?,
@@ -252,11 +252,9 @@ impl Engine {
                         self.agree(&mut mapping, version, if push { base } else { bytes }, item);
                         mapping.warnings.clear();
                         tx.put_mapping(&job.lease, &mapping).await?;
-                        if push {
-                            tx.queue_one(&job.lease.firm, &job.lease.link, &outcome.id).await?;
-                        }
+                        self.look_again(tx, job, &outcome.id).await?;
                         job.totals.pulled += 1;
-                        self.note(tx, job, &mapping, Way::Pull, "updated", before, Some(outcome.version), None).await?;
+                        self.note(tx, job, &mapping, Deed::here("updated", before, Some(outcome.version))).await?;
                         self.close_conflict(tx, job, &mapping, "carried out").await?;
                     }
                     Err(why) => self.quarantine(tx, job, mapping, item, why).await?,
@@ -268,9 +266,7 @@ impl Engine {
                 let version = if push { 0 } else { local.head.version };
                 self.agree(&mut mapping, version, base, item);
                 tx.put_mapping(&job.lease, &mapping).await?;
-                if push {
-                    tx.queue_one(&job.lease.firm, &job.lease.link, &local.head.id).await?;
-                }
+                self.look_again(tx, job, &local.head.id).await?;
                 self.close_conflict(tx, job, &mapping, "carried out").await?;
             }
             Act::PushBack => {
@@ -302,8 +298,8 @@ impl Engine {
                     let text = format!("Appointments in {} wait for your decision", job.link.remote_name);
                     let whom = (&job.lease.firm, &job.link.user);
                     tx.notify_user(whom, "conflicts", job.link.id.as_str(), &text).await?;
-                    let note = Some(kind.as_str().to_owned());
-                    self.note(tx, job, &mapping, Way::Pull, "conflict", before, before, note).await?;
+                    let deed = Deed::here("conflict", before, before).because(kind.as_str());
+                    self.note(tx, job, &mapping, deed).await?;
                 }
             }
             Act::Settled { act, how, kind, fields } => {
@@ -311,36 +307,13 @@ impl Engine {
                 let (id, _) = tx.open_or_update_conflict(&job.lease.firm, &conflict).await?;
                 tx.resolve_conflict(&job.lease.firm, &id, how, None, "the link's policy").await?;
                 job.totals.conflicts += 1;
-                let note = Some(format!("{kind}: {how}"));
-                self.note(tx, job, &mapping, Way::Pull, "conflict", before, before, note).await?;
+                let deed = Deed::here("conflict", before, before).because(format!("{kind}: {how}"));
+                self.note(tx, job, &mapping, deed).await?;
                 Box::pin(self.act(tx, job, mapping, local, item, *act)).await?;
             }
             Act::Remove(removal) => self.remove(tx, job, mapping, local, removal).await?,
         }
         Ok(())
-    }
-
-    fn conflict_of(
-        &self,
-        tx: &WriteTx,
-        job: &Job,
-        mapping: &Mapping,
-        kind: ConflictKind,
-        fields: &[FieldConflict],
-    ) -> Conflict {
-        Conflict {
-            id: ConflictId::from_text(""),
-            link: job.lease.link.clone(),
-            mapping: mapping.id.clone(),
-            user: job.link.user.clone(),
-            object: mapping.object.clone(),
-            remote: mapping.remote.as_ref().map(|r| r.0.clone()),
-            kind,
-            fields: fields_json(fields),
-            opened: tx.now(),
-            resolved: None,
-            choices: None,
-        }
     }
 
     /// Leaves alone what cannot be an appointment, where everybody sees that it is left alone.
@@ -355,9 +328,17 @@ impl Engine {
         mapping.state = MappingState::Parked(ParkReason::Quarantine { reason: why.clone() });
         mapping.seen_item = item.cloned();
         tx.put_mapping(&job.lease, &mapping).await?;
-        job.totals.errors += 1;
-        job.left.get_or_insert_with(|| why.clone());
-        self.note(tx, job, &mapping, Way::Pull, "quarantined", None, None, Some(why)).await
+        job.leave(&why);
+        self.note(tx, job, &mapping, Deed::here("quarantined", None, None).because(why)).await
+    }
+
+    /// Has the object looked at once more after its item changed: what that has to say of it beside what it was told (its
+    /// guests as text, say) is known when it is held against the item, and nothing is sent where nothing is missing.
+    async fn look_again(&self, tx: &mut WriteTx, job: &Job, object: &ObjectId) -> Result<(), Stop> {
+        if job.link.settings.direction.pushes() {
+            tx.queue_one(&job.lease.firm, &job.lease.link, object).await?;
+        }
+        Ok(())
     }
 
     fn agree(&self, mapping: &mut Mapping, version: i64, base: bytes::Bytes, item: Option<&Snapshot>) {
@@ -404,53 +385,6 @@ impl Engine {
         }
     }
 
-    /// Notes what was done in the run.
-    #[expect(clippy::too_many_arguments, reason = "one row, column by column")]
-    pub(super) async fn note(
-        &self,
-        tx: &mut WriteTx,
-        job: &mut Job,
-        mapping: &Mapping,
-        way: Way,
-        action: &str,
-        before: Option<i64>,
-        after: Option<i64>,
-        note: Option<String>,
-    ) -> Result<(), Stop> {
-        let run = self.run_of(tx, job).await?;
-        let item = RunItem {
-            run,
-            number: 0,
-            link: job.lease.link.clone(),
-            object: mapping.object.clone(),
-            remote: mapping.remote.as_ref().map(|r| r.0.clone()),
-            way,
-            action: action.to_owned(),
-            before_version: before,
-            before: None,
-            after_version: after,
-            note,
-            at: tx.now(),
-        };
-        Ok(tx.add_run_item(&job.lease.firm, &item).await?)
-    }
-
-    /// Closes the open conflict of a mapping whose question has gone away by itself.
-    pub(super) async fn close_conflict(
-        &self,
-        tx: &mut WriteTx,
-        job: &Job,
-        mapping: &Mapping,
-        why: &str,
-    ) -> Result<(), Stop> {
-        let firm = &job.lease.firm;
-        if let Some(open) = tx.open_conflict(firm, &job.lease.link, &mapping.id).await? {
-            let how = crate::domain::sync::Resolution::Merge;
-            tx.resolve_conflict(firm, &open.id, how, None, why).await?;
-        }
-        Ok(())
-    }
-
     /// Until when automatic policies leave this mapping's next conflict to a person.
     pub(super) fn cool_down(&self) -> crate::domain::time::Instant {
         self.store().now().plus_ms(COOL_DOWN_MS)
@@ -464,12 +398,4 @@ enum Met {
     Known(Option<Mapping>, Option<Local>),
     /// One of our own events, come back through another link.
     OwnCopy,
-}
-
-fn fields_json(fields: &[FieldConflict]) -> String {
-    let told: Vec<_> = fields
-        .iter()
-        .map(|f| serde_json::json!({ "field": f.field, "base": f.base, "platform": f.local, "external": f.remote }))
-        .collect();
-    serde_json::Value::from(told).to_string()
 }

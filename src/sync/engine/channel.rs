@@ -3,7 +3,7 @@
 
 use super::account::ask;
 use super::{Engine, Job, Stop};
-use crate::domain::sync::Provider;
+use crate::domain::sync::{Provider, RunKind};
 use crate::store::WatchedChannel;
 use crate::upstream::{Channel, Failure};
 
@@ -14,6 +14,13 @@ const RENEW_AT_PERCENT: i64 = 20;
 fn is_ending(channel: &WatchedChannel, now: crate::domain::time::Instant) -> bool {
     let life = channel.expires.ms().saturating_sub(channel.created.ms());
     channel.expires.ms().saturating_sub(now.ms()) <= life / 100 * RENEW_AT_PERCENT
+}
+
+/// Whether a channel should have spoken and did not: a run of the schedule found what it had not told of. A change of the
+/// last moment costs a channel too many, which is stopped again.
+fn is_lost(channel: &WatchedChannel, job: &Job) -> bool {
+    let told = channel.last_notified.unwrap_or(channel.created).max(channel.created);
+    job.kind == RunKind::Pull && job.heard && job.link.last.0.is_some_and(|before| told < before)
 }
 
 /// Where a provider's notifications come in, below the public address.
@@ -35,7 +42,8 @@ impl Engine {
         let mut tx = self.store().read().await?;
         let channels = tx.channels(&job.lease.firm, &job.lease.link).await?;
         drop(tx);
-        let (live, old): (Vec<_>, Vec<_>) = channels.into_iter().partition(|c| !c.replaced && !is_ending(c, now));
+        let (live, old): (Vec<_>, Vec<_>) =
+            channels.into_iter().partition(|c| !c.replaced && !is_ending(c, now) && !is_lost(c, job));
         if live.is_empty() {
             // Another is made before the old one is stopped: nothing falls between them.
             let made = self.make_channel(job, &address).await;

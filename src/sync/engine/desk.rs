@@ -145,8 +145,7 @@ impl Engine {
         for link in tx.links_of_connection(&granted.firm, &id).await? {
             tx.settle_notices((&granted.firm, &granted.user), link.id.as_str()).await?;
             if link.status == LinkStatus::Detached {
-                tx.set_link_status(&granted.firm, &link.id, LinkStatus::Active, None).await?;
-                tx.queue_all(&granted.firm, &link.id).await?;
+                tx.reattach_link(&granted.firm, &link.id).await?;
             }
             tx.ask_for_run(&granted.firm, &link.id, RunKind::Full, tx.now()).await?;
         }
@@ -187,7 +186,9 @@ impl Engine {
         // A short run is told whole; a long one goes on while the person looks on.
         drop(tokio::time::timeout(ANSWER_AFTER, working).await);
         let after = self.latest_run(firm, &link.user, id).await?;
-        if let Some(run) = after.filter(|run| before.as_ref().is_none_or(|b| b.id != run.id)) {
+        // What was just being pushed when somebody asked is not the run that they asked for.
+        let is_new = |run: &crate::store::Run| before.as_ref().is_none_or(|b| b.id != run.id);
+        if let Some(run) = after.filter(|run| is_new(run) && run.kind != RunKind::Push) {
             return Ok(Asked { run: Some(run.id), status: run.status, totals: run.totals });
         }
         Ok(Asked { run: None, status: RunStatus::Running, totals: RunTotals::default() })
@@ -327,14 +328,7 @@ impl Engine {
         let mut tx = self.store().read().await?;
         let Some(user) = tx.user(firm, &link.user).await? else { return Ok(0) };
         drop(tx);
-        let caller = crate::domain::access::Caller {
-            firm: firm.clone(),
-            user: user.id.clone(),
-            name: user.name.clone(),
-            role: user.role,
-            credential: crate::domain::access::Credential::Console,
-            most: Right::Own,
-        };
+        let caller = user.acted_for();
         let mut cause = Cause::by(Via::Sync, by, None, None);
         cause.link = Some(link.id.as_str().to_owned());
         let (mut removed, mut after) = (0, String::new());
@@ -343,11 +337,14 @@ impl Engine {
             let page = tx.mappings_after(firm, &link.id, &after, MAPPINGS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(removed) };
             last.id.as_str().clone_into(&mut after);
-            for object in page.iter().filter(|m| m.origin == Origin::There).filter_map(|m| m.object.as_ref()) {
+            for mapping in page.iter().filter(|m| m.origin == Origin::There) {
+                let Some(object) = &mapping.object else { continue };
                 let found = tx.object_by_id(&caller, object, Right::Write).await.ok().flatten();
                 if let Some((access, stored)) = found {
                     let guard = Guard::exactly(stored.head.etag);
                     if tx.delete_object(&access, &stored.head.name, &guard, &cause).await.is_ok() {
+                        // Nobody deleted it who would want it deleted there, should the account come back.
+                        tx.let_go(firm, &link.id, &mapping.id).await?;
                         removed += 1;
                     }
                 }

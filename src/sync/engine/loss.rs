@@ -1,11 +1,15 @@
 //! What a listing took away: weighed before the guard, and then carried out here as the link's policy says.
 
+use super::record::Deed;
 use super::{Engine, Job, Stop};
 use crate::domain::change::Guard;
 use crate::domain::ids::MappingId;
-use crate::domain::sync::{MappingState, ParkReason, Way};
-use crate::store::{Mapping, WriteTx};
+use crate::domain::sync::{MappingState, ParkReason, RemoteId, Snapshot};
+use crate::store::{Buried, Mapping, WriteTx};
 use crate::sync::decide::{Act, Heard, Local, Removal, heard};
+
+/// Items set aside that are looked through for one that goes on under another name. Few are ever set aside.
+const ASIDE_MAX: u32 = 200;
 
 /// Something that a listing took away.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ impl Engine {
                 let cause = self.cause(job);
                 tx.delete_object(&job.access, &local.head.name, &Guard::exactly(local.head.etag.clone()), &cause)
                     .await?;
-                mapping.state = MappingState::Tombstoned;
+                mapping.bury(Buried::There);
                 ("deleted", None)
             }
             Removal::Cancel(object) => match self.put(tx, job, Some(&local), &object).await? {
@@ -52,7 +56,7 @@ impl Engine {
         mapping.seen_item = None;
         tx.put_mapping(&job.lease, &mapping).await?;
         job.totals.deleted += 1;
-        self.note(tx, job, &mapping, Way::Pull, action, before, after, Some("gone there".to_owned())).await?;
+        self.note(tx, job, &mapping, Deed::here(action, before, after).because("gone there")).await?;
         self.close_conflict(tx, job, &mapping, "gone there").await
     }
 
@@ -86,9 +90,29 @@ impl Engine {
 
     /// Carries out what a loss means.
     pub(super) async fn lose(&self, tx: &mut WriteTx, job: &mut Job, loss: &Loss) -> Result<(), Stop> {
-        match self.loss(tx, job, loss).await? {
-            Some((mapping, local, act)) => self.act(tx, job, mapping, local, None, act).await,
-            None => Ok(()),
+        let Some((mapping, local, act)) = self.loss(tx, job, loss).await? else { return Ok(()) };
+        if let (Act::Remove(_), Some(here)) = (&act, &local)
+            && let Some((id, item)) = self.successor(tx, job, here).await?
+        {
+            let moved = Mapping { remote: Some(id.clone()), ..mapping };
+            tx.put_mapping(&job.lease, &moved).await?;
+            let generation = moved.generation;
+            return self.apply_item(tx, job, Some(moved), &id, &item, generation, None).await;
         }
+        self.act(tx, job, mapping, local, None, act).await
+    }
+
+    /// The item that an object's event goes on as, where its provider gave it another name: it came with the object's UID
+    /// while the old one still stood for it, and so was set aside. Its own mapping is forgotten.
+    async fn successor(&self, tx: &mut WriteTx, job: &Job, here: &Local) -> Result<Option<(RemoteId, Snapshot)>, Stop> {
+        let aside = tx.mappings_set_aside(&job.lease.firm, &job.lease.link, ASIDE_MAX).await?;
+        for mapping in aside {
+            let (Some(id), Some(item)) = (mapping.remote, mapping.seen_item) else { continue };
+            if job.up.uid(&item).as_deref() == Some(here.object.uid()) {
+                tx.drop_mapping(&job.lease, &mapping.id).await?;
+                return Ok(Some((id, item)));
+            }
+        }
+        Ok(None)
     }
 }

@@ -11,6 +11,7 @@
 //! | `apply` | one decision carried out here, in one transaction with its mapping |
 //! | `loss` | what a listing took away |
 //! | `push` | one object carried out there: intent, call, settlement |
+//! | `record` | what was done, written down in the run that did it |
 //! | `outgoing` | what goes with an object: key, mark, invitations |
 //! | `send` | what one object needs to have sent: pure |
 //! | `channel` | webhook channels, made, renewed and stopped |
@@ -28,6 +29,7 @@ mod outgoing;
 mod preview;
 mod pull;
 mod push;
+mod record;
 mod resync;
 mod send;
 mod undo;
@@ -42,12 +44,11 @@ use tracing::Instrument;
 use super::budget::{Breaker, Budgets, Rate};
 use super::figures::{Figures, Told};
 use crate::crypto::KeyRing;
-use crate::domain::access::{Access, Caller, Credential, Right};
+use crate::domain::access::{Access, Caller, Right};
 use crate::domain::ids::{ConnectionId, RunId};
-use crate::domain::sync::{AttemptKind, LinkStatus, Provider, RemoteCalendarId, RunKind, RunStatus, Way};
-use crate::domain::time::Instant;
+use crate::domain::sync::{LinkStatus, Provider, RemoteCalendarId, RunKind};
 use crate::store::{
-    CalendarError, Connection, Due, Lease, Link, NewAttempt, NewAudit, PutError, RunTotals, Store, StoreError, WriteTx,
+    CalendarError, Connection, Due, LEASE_MS, Lease, Link, PutError, RunTotals, Store, StoreError, WriteTx,
 };
 use crate::upstream::registry::Upstreams;
 use crate::upstream::{Failure, Upstream};
@@ -59,10 +60,14 @@ const ACCOUNT_RATE: Rate = Rate { calls: 500, per: Duration::from_mins(1) };
 /// Calls that a provider may have from this node (Google: 10,000 a minute and project).
 const PROVIDER_RATE: Rate = Rate { calls: 8_000, per: Duration::from_mins(1) };
 
+/// A lease is prolonged so often while its work goes on: several times within its length.
+const BEAT: Duration = Duration::from_millis((LEASE_MS / 4).unsigned_abs());
+
 /// What the engine works with. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    beat: Duration,
 }
 
 struct Inner {
@@ -139,6 +144,31 @@ struct Job {
     totals: RunTotals,
     /// The first thing that was left, for the run's summary.
     left: Option<String>,
+    /// What the listing is worth, as far as it was heard.
+    hearing: Hearing,
+    /// Whether the listing told of anything.
+    heard: bool,
+}
+
+/// What a listing is worth.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hearing {
+    /// Everything is listed although there is a cursor.
+    anew: bool,
+    /// How many of the removals it told of were asked about.
+    asked: usize,
+    /// One of them was there all the same: none is believed unasked.
+    lied: bool,
+    /// Something of it could not be heard.
+    missed: bool,
+}
+
+impl Job {
+    /// Something of one item is left as it was; the rest of the run goes on.
+    fn leave(&mut self, why: impl Into<String>) {
+        self.totals.errors += 1;
+        self.left.get_or_insert_with(|| why.into());
+    }
 }
 
 impl Job {
@@ -171,18 +201,14 @@ impl Engine {
     ) -> Engine {
         let budgets = Mutex::new(Budgets::new(ACCOUNT_RATE, PROVIDER_RATE));
         let breakers = Mutex::new(HashMap::new());
-        Engine {
-            inner: Arc::new(Inner {
-                store,
-                keys,
-                registry,
-                node,
-                public_url,
-                budgets,
-                breakers,
-                figures: Mutex::default(),
-            }),
-        }
+        let inner = Inner { store, keys, registry, node, public_url, budgets, breakers, figures: Mutex::default() };
+        Engine { inner: Arc::new(inner), beat: BEAT }
+    }
+
+    /// The same engine, prolonging the leases it works under so often.
+    #[must_use]
+    pub fn beating(self, every: Duration) -> Engine {
+        Engine { beat: every, ..self }
     }
 
     /// The store it works on.
@@ -232,14 +258,16 @@ impl Engine {
 
     async fn work_under_lease(&self, due: &Due) -> Result<bool, StoreError> {
         let Some(lease) = self.take(due).await? else { return Ok(false) };
-        let outcome = match self.job(&lease).await {
-            Ok(Some(mut job)) => {
-                let span = job.span();
-                self.work_on(&mut job).instrument(span).await
+        let work = async {
+            match self.job(&lease).await? {
+                Some(mut job) => {
+                    let span = job.span();
+                    self.work_on(&mut job).instrument(span).await
+                }
+                None => Ok(()),
             }
-            Ok(None) => Ok(()),
-            Err(stop) => Err(stop),
         };
+        let outcome = self.under(&lease, work).await;
         match outcome {
             Ok(()) | Err(Stop::Call(_) | Stop::Guarded(..)) => self.give_back(&lease).await?,
             Err(Stop::NoCalendar) => {
@@ -260,6 +288,34 @@ impl Engine {
             }
         }
         Ok(true)
+    }
+
+    /// Works under a lease that is prolonged all the while, also where one step takes many calls; lost, it ends the work
+    /// right there, before its next write here or call there.
+    async fn under<T, E: From<Stop>>(&self, lease: &Lease, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let lost = async {
+            loop {
+                tokio::time::sleep(self.beat).await;
+                match self.prolong(lease).await {
+                    Ok(true) => {}
+                    Ok(false) => return Stop::Fenced,
+                    // Whether it is lost is not known; the next write of the work demands it anyway.
+                    Err(error) => tracing::warn!(link_id = lease.link.as_str(), %error, "a lease was not prolonged"),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            stop = lost => Err(stop.into()),
+        }
+    }
+
+    async fn prolong(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let mut tx = self.inner.store.write().await?;
+        let held = tx.keep_lease(lease).await?;
+        tx.commit().await?;
+        Ok(held)
     }
 
     async fn take(&self, due: &Due) -> Result<Option<Lease>, StoreError> {
@@ -288,14 +344,7 @@ impl Engine {
             && connection.slow_until.is_none_or(|until| until <= tx.now());
         let Some(up) = self.inner.registry.of(connection.provider).filter(|_| usable) else { return Ok(None) };
         let Some(user) = tx.user(&lease.firm, &link.user).await? else { return Ok(None) };
-        let caller = Caller {
-            firm: lease.firm.clone(),
-            user: user.id.clone(),
-            name: user.name.clone(),
-            role: user.role,
-            credential: Credential::Console,
-            most: Right::Own,
-        };
+        let caller = user.acted_for();
         let (access, _) = tx.calendar_by_id(&caller, &link.calendar, Right::Write).await?;
         let asked = link.due_correlation.clone();
         let correlation_id = asked.unwrap_or_else(|| self.new_correlation());
@@ -311,6 +360,8 @@ impl Engine {
             kind,
             totals: RunTotals::default(),
             left: None,
+            hearing: Hearing::default(),
+            heard: false,
         }))
     }
 
@@ -335,68 +386,10 @@ impl Engine {
         outcome
     }
 
-    /// Ends the run that records the work, if one was begun.
-    async fn end(&self, job: &mut Job, stop: Option<&Stop>) -> Result<(), Stop> {
-        let Some(run) = job.run.take() else { return Ok(()) };
-        if matches!(stop, Some(Stop::Fenced | Stop::Store(_))) {
-            return Ok(()); // whoever goes on ends it
-        }
-        let summary = stop.map(ToString::to_string).or_else(|| job.left.clone());
-        let done = job.totals.pushed + job.totals.pulled + job.totals.deleted;
-        let status = match (stop, job.totals.errors) {
-            (None, 0) => RunStatus::Success,
-            // A run that carried out nothing of what it tried did not half succeed.
-            (None, _) if done > 0 => RunStatus::Partial,
-            (Some(Stop::Guarded(..)), _) => RunStatus::Partial,
-            (Some(_), _) if done > 0 => RunStatus::Partial,
-            _ => RunStatus::Failed,
-        };
-        let mut tx = self.held(job).await?;
-        tx.end_run(&job.lease.firm, &run, status, &job.totals, summary.as_deref()).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// A transaction to write in, with the lease prolonged.
     async fn held(&self, job: &Job) -> Result<WriteTx, Stop> {
         let mut tx = self.inner.store.write().await?;
         if tx.keep_lease(&job.lease).await? { Ok(tx) } else { Err(Stop::Fenced) }
-    }
-
-    /// The run that records this work, begun when first asked for.
-    async fn run_of(&self, tx: &mut WriteTx, job: &mut Job) -> Result<RunId, StoreError> {
-        if let Some(run) = &job.run {
-            return Ok(run.clone());
-        }
-        let run = tx.begin_run(&job.link, job.kind, &job.account.correlation_id).await?;
-        job.run = Some(run.clone());
-        Ok(run)
-    }
-
-    async fn record(&self, tx: &mut WriteTx, job: &mut Job, attempt: NewAttempt) -> Result<(), StoreError> {
-        let run = self.run_of(tx, job).await?;
-        let id = tx.add_attempt(&job.link, &run, &job.account.correlation_id, &attempt).await?;
-        if attempt.retry_count > 0 {
-            let provider = job.account.connection.provider;
-            self.count(|figures| *figures.retries.entry(provider).or_default() += 1);
-            let act = NewAudit {
-                actor: "system".to_owned(),
-                action: "calendar_sync_retry".to_owned(),
-                target: id.as_str().to_owned(),
-                details: serde_json::json!({
-                    "link_id": job.link.id.as_str(),
-                    "connection_id": job.link.connection.as_str(),
-                    "operation": attempt.operation,
-                    "retry_count": attempt.retry_count,
-                    "outcome": attempt.outcome(),
-                })
-                .to_string(),
-                correlation_id: job.account.correlation_id.clone(),
-                address: String::new(),
-            };
-            tx.audit(&job.lease.firm, &act).await?;
-        }
-        Ok(())
     }
 
     /// An id for work that nobody asked for.
@@ -407,21 +400,6 @@ impl Engine {
     fn breaker<T>(&self, provider: Provider, ask: impl FnOnce(&mut Breaker) -> T) -> T {
         let mut breakers = self.inner.breakers.lock().unwrap_or_else(PoisonError::into_inner);
         ask(breakers.entry(provider).or_default())
-    }
-}
-
-/// A listing that failed.
-fn listing(kind: AttemptKind, failure: Option<&Failure>, started: Instant) -> NewAttempt {
-    NewAttempt {
-        operation: kind,
-        way: Way::Pull,
-        object: None,
-        remote: None,
-        failure: failure.map(|f| (f.class(), f.to_string())),
-        retry_count: 0,
-        next_retry: None,
-        max_retries_reached: false,
-        started,
     }
 }
 

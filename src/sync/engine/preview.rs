@@ -4,7 +4,7 @@
 use super::account::ask;
 use super::send::{Send, Why};
 use super::{Account, Engine, Job};
-use crate::domain::access::{Caller, Credential, Right};
+use crate::domain::access::Right;
 use crate::domain::ids::{FirmId, LinkId};
 use crate::domain::sync::{ConnectionStatus, RunKind, Way};
 use crate::store::{Lease, RunTotals, WriteTx};
@@ -66,14 +66,7 @@ impl Engine {
         let unknown = || DeskError::NotConfigured(format!("{} is not set up here", connection.provider));
         let up = self.registry().of(connection.provider).ok_or_else(unknown)?;
         let user = tx.user(firm, &link.user).await?.ok_or(DeskError::NotFound)?;
-        let caller = Caller {
-            firm: firm.clone(),
-            user: user.id.clone(),
-            name: user.name.clone(),
-            role: user.role,
-            credential: Credential::Console,
-            most: Right::Own,
-        };
+        let caller = user.acted_for();
         let (access, _) =
             tx.calendar_by_id(&caller, &link.calendar, Right::Write).await.map_err(|_| DeskError::NotFound)?;
         let lease = Lease { firm: firm.clone(), link: id.clone(), fence: link.fence };
@@ -88,6 +81,8 @@ impl Engine {
             run: None,
             totals: RunTotals::default(),
             left: None,
+            hearing: super::Hearing::default(),
+            heard: false,
         })
     }
 
@@ -99,18 +94,24 @@ impl Engine {
         warnings: &mut Vec<String>,
     ) -> Result<(Vec<super::pull::News>, bool, bool), DeskError> {
         let (mut news, mut page) = (Vec::new(), None::<String>);
+        let listing_of = |job: &Job, full: bool| super::pull::Listing::dry(full, job.link.generation + i64::from(full));
+        let mut listing = listing_of(job, cursor.is_none());
         for _ in 0..PAGES_MAX {
             let up = job.up.clone();
             let batch = match ask!(self, &mut job.account, |at| up.changes(at, cursor.as_deref(), page.as_deref())) {
                 Err(Failure::CursorLost) if cursor.is_some() => {
                     (cursor, page) = (None, None);
                     news.clear();
+                    listing = listing_of(job, true);
                     continue;
                 }
                 batch => batch?,
             };
             warnings.extend(batch.unreadable);
-            news.extend(self.gather(job, batch.entries, cursor.is_none()).await?);
+            news.extend(self.gather(job, batch.entries, &mut listing).await?);
+            if !matches!(batch.next, Next::Page(_)) {
+                news.extend(listing.rest());
+            }
             match batch.next {
                 Next::Page(next) => page = Some(next),
                 Next::Complete(_) => return Ok((news, warnings.is_empty(), cursor.is_none())),

@@ -6,35 +6,90 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::account::ask;
 use super::loss::Loss;
-use super::{Engine, Job, Stop, listing};
+use super::record;
+use super::{Engine, Job, Stop};
 use crate::domain::ids::MappingId;
-use crate::domain::sync::{AttemptKind, ErrorClass, LinkStatus, RemoteId, RunKind, RunStatus};
+use crate::domain::sync::{
+    AttemptKind, ErrorClass, MappingState, ParkReason, RemoteId, RunKind, RunStatus, Snapshot, Way,
+};
 use crate::domain::time::Instant;
 use crate::store::Mapping;
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
-use crate::sync::retry;
+use crate::sync::{listing, retry};
 use crate::upstream::{Entry, Failure, Folded, Next};
 
 /// Items applied in one transaction: others write between two of them, and a page is not held up by its size.
 pub(super) const ITEMS_PER_WRITE: usize = 100;
 /// Pages of one listing. A provider that never ends a listing does not hold a link for ever: 2,500 events a page.
 pub(super) const PAGES_MAX: usize = 4_000;
-/// Absent items that are asked for one by one. More than that within the guard's measure is a calendar of thousands.
-pub(super) const CONFIRM_MAX: u32 = 500;
+/// Removals and absent items of one run that are asked for one by one, each a call; a run stays within an account's measure.
+/// More than that within the guard's measure is a calendar of thousands: where all of so many are gone, the others are
+/// believed to be, and where one of them is there, nothing of the rest is.
+pub(super) const CONFIRM_MAX: usize = 200;
 /// Mappings looked at together when a full listing is over.
 const ABSENT_PAGE: u32 = 500;
 
-/// What a page says of one item, as far as it is known before the transaction.
+/// What a page says of one item.
 pub(super) struct News {
     pub(super) id: RemoteId,
-    pub(super) entries: Vec<Entry>,
-    /// What the provider said when it was asked for the item itself; `None`: the entries say it all.
-    pub(super) fetched: Option<Folded>,
+    pub(super) folded: Folded,
+}
+
+/// A listing under way.
+pub(super) struct Listing {
+    /// Whether it is of everything: then what it says is all there is.
+    full: bool,
+    /// The number of a full one.
+    generation: i64,
+    /// Whether nothing is written before its end.
+    dry: bool,
+    /// What a full one has said so far of items that come in parts, which may be on several pages: half a series must not
+    /// be taken for the whole of one that is known.
+    waiting: BTreeMap<RemoteId, Snapshot>,
+}
+
+impl Listing {
+    pub(super) fn new(full: bool, generation: i64) -> Listing {
+        Listing { full, generation, dry: false, waiting: BTreeMap::new() }
+    }
+
+    /// One of which nothing is written.
+    pub(super) fn dry(full: bool, generation: i64) -> Listing {
+        Listing { dry: true, ..Listing::new(full, generation) }
+    }
+
+    /// What the fold of new entries begins with.
+    fn held<'a>(&'a self, id: &RemoteId, mapping: Option<&'a Mapping>) -> Option<&'a Snapshot> {
+        let known = mapping.and_then(|m| m.seen_item.as_ref().or(m.base_item.as_ref()));
+        if !self.full {
+            return known;
+        }
+        let said_before = mapping.is_some_and(|m| m.generation == self.generation);
+        self.waiting.get(id).or(known.filter(|_| said_before))
+    }
+
+    /// Whether what was folded waits for the end.
+    fn waits(&self, id: &RemoteId, mapping: Option<&Mapping>) -> bool {
+        let is_older = mapping.is_some_and(|m| m.generation != self.generation);
+        self.full && (self.dry || is_older || self.waiting.contains_key(id))
+    }
+
+    /// What waited, once everything was said.
+    pub(super) fn rest(&mut self) -> Vec<News> {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        waiting.map(|(id, item)| News { id, folded: Folded::Present(item) }).collect()
+    }
 }
 
 impl Engine {
     /// Pulls what changed, or everything if there is no cursor.
     pub(super) async fn pull(&self, job: &mut Job) -> Result<(), Stop> {
+        // What changes is asked for often, and once a day everything: a listing of changes may leave something out.
+        job.hearing.anew = job.kind == RunKind::Resync;
+        if job.link.cursor.is_some() && listing::is_due(job.link.listed, &job.link.id, self.store().now()) {
+            job.hearing.anew = true;
+            job.kind = if job.kind == RunKind::Resync { RunKind::Resync } else { RunKind::Full };
+        }
         let mut tx = self.held(job).await?;
         tx.end_stale_runs(&job.lease).await?;
         let begun = tx.begin_pull(&job.lease).await?;
@@ -72,7 +127,7 @@ impl Engine {
         let kind = if failure.is_some() && full { job.kind } else { RunKind::Pull };
         let mut tx = self.held(job).await?;
         let operation = if full { AttemptKind::Resync } else { AttemptKind::ListChanges };
-        let mut attempt = listing(operation, failure, started);
+        let mut attempt = record::listing(operation, failure, started);
         attempt.retry_count = job.link.failures;
         attempt.next_retry = again.map(|_| next);
         attempt.max_retries_reached = again.is_none() && failure.is_some_and(|f| f.class() != ErrorClass::NonRetryable);
@@ -96,6 +151,7 @@ impl Engine {
                 job.link.cursor = None;
                 job.link.progress = None;
                 job.kind = RunKind::Full;
+                job.hearing.missed = false;
                 self.list_from(job).await
             }
             outcome => outcome,
@@ -103,15 +159,19 @@ impl Engine {
     }
 
     async fn list_from(&self, job: &mut Job) -> Result<(), Stop> {
-        let anew = job.kind == RunKind::Resync;
-        let cursor = job.link.cursor.clone().filter(|_| !anew);
+        let anew = job.hearing.anew;
+        if anew {
+            job.link.cursor = None; // of this run only, until a page is carried out
+        }
+        let cursor = job.link.cursor.clone();
         let full = cursor.is_none();
         // A full listing that was stopped goes on where it stood, in the generation it began.
         let resumed = job.link.progress.clone().filter(|_| full && !anew);
+        job.link.progress.clone_from(&resumed);
         let generation = job.link.generation + i64::from(full && resumed.is_none());
         let mut page = resumed.clone();
         let mut losses = Vec::new();
-        let mut readable = true;
+        let mut listing = Listing::new(full, generation);
         for _ in 0..PAGES_MAX {
             let up = job.up.clone();
             let asked = ask!(self, &mut job.account, |at| up.changes(at, cursor.as_deref(), page.as_deref()));
@@ -123,21 +183,25 @@ impl Engine {
                 }
                 asked => asked?,
             };
+            job.heard |= !batch.entries.is_empty();
             for why in &batch.unreadable {
-                readable = false;
-                job.totals.errors += 1;
-                job.left.get_or_insert_with(|| why.clone());
+                job.hearing.missed = true;
+                job.leave(why);
             }
             if let Some(zone) = batch.zone {
                 job.link.zone = zone;
             }
-            let news = self.gather(job, batch.entries, full).await?;
+            let mut news = self.gather(job, batch.entries, &mut listing).await?;
+            if !matches!(batch.next, Next::Page(_)) {
+                news.extend(listing.rest());
+            }
             for chunk in news.chunks(ITEMS_PER_WRITE) {
                 self.apply_news(job, chunk, generation, &mut losses).await?;
             }
             match batch.next {
                 Next::Page(next) => {
-                    if full {
+                    // Whoever goes on from here does not know what waits.
+                    if full && listing.waiting.is_empty() {
                         let mut tx = self.held(job).await?;
                         tx.set_cursor(&job.lease, None, generation, Some(&next)).await?;
                         tx.commit().await?;
@@ -147,7 +211,7 @@ impl Engine {
                 }
                 Next::Complete(cursor) => {
                     // A resumed listing has seen only its own part since: what is missing is told by the next whole one.
-                    let whole = full && readable && resumed.is_none();
+                    let whole = full && !job.hearing.missed && resumed.is_none();
                     let whole = whole && self.confirm_absent(job, generation).await?;
                     return self.conclude(job, Some(&cursor), (generation, full, whole), losses).await;
                 }
@@ -161,7 +225,12 @@ impl Engine {
     }
 
     /// The entries of a page by item, in their order, with what has to be asked for besides.
-    pub(super) async fn gather(&self, job: &mut Job, entries: Vec<Entry>, full: bool) -> Result<Vec<News>, Stop> {
+    pub(super) async fn gather(
+        &self,
+        job: &mut Job,
+        entries: Vec<Entry>,
+        listing: &mut Listing,
+    ) -> Result<Vec<News>, Stop> {
         let mut order: Vec<RemoteId> = Vec::new();
         let mut by_item: BTreeMap<RemoteId, Vec<Entry>> = BTreeMap::new();
         for entry in entries {
@@ -183,28 +252,72 @@ impl Engine {
         let mut news = Vec::with_capacity(order.len());
         for id in order {
             let entries = by_item.remove(&id).unwrap_or_default();
-            let held = mappings.get(&id).and_then(|m| m.seen_item.as_ref().or(m.base_item.as_ref())).filter(|_| !full);
-            let fetched = match job.up.fold(held, &entries) {
-                // A deletion that a delta speaks of is believed; a part without its whole is asked for.
-                Folded::Present(_) | Folded::Gone => None,
-                Folded::Incomplete => {
-                    let up = job.up.clone();
-                    match ask!(self, &mut job.account, |at| up.fetch(at, &id)) {
-                        Ok(Some(item)) => Some(Folded::Present(item)),
-                        Ok(None) => Some(job.up.alone(&entries)),
-                        Err(failure) if super::ends_everything(&failure) => return Err(failure.into()),
-                        Err(failure) => {
-                            job.totals.errors += 1;
-                            job.left.get_or_insert_with(|| failure.to_string());
-                            // Nothing is known of it: heard of again when it changes again, or with the next full listing.
-                            return Err(failure.into());
-                        }
+            let mapping = mappings.get(&id);
+            let folded = job.up.fold(listing.held(&id, mapping), &entries);
+            let lost = matches!(folded, Folded::Gone) && mapping.is_some_and(is_live) && !self.is_confirmed(job);
+            let folded = if lost && job.hearing.asked >= CONFIRM_MAX {
+                if job.hearing.lied {
+                    job.hearing.missed = true;
+                    continue;
+                }
+                folded
+            } else if lost || matches!(folded, Folded::Incomplete) {
+                // A removal is believed when the item itself is asked for and not there; a part without its whole is completed.
+                job.hearing.asked += usize::from(lost);
+                match self.ask_for(job, &id).await? {
+                    Some(Some(item)) => {
+                        job.hearing.lied |= lost;
+                        Folded::Present(item)
+                    }
+                    Some(None) if lost => Folded::Gone,
+                    Some(None) => job.up.alone(&entries),
+                    None => {
+                        job.hearing.missed = true;
+                        continue;
                     }
                 }
+            } else {
+                folded
             };
-            news.push(News { id, entries, fetched });
+            let folded = match folded {
+                Folded::Present(item) if job.up.in_parts(&item) && listing.waits(&id, mapping) => {
+                    listing.waiting.insert(id, item);
+                    continue;
+                }
+                folded => {
+                    listing.waiting.remove(&id);
+                    folded
+                }
+            };
+            news.push(News { id, folded });
         }
         Ok(news)
+    }
+
+    /// Asks for one item. `None`: it cannot be had, and is left as it was; the run goes on with the others.
+    ///
+    /// # Errors
+    /// What ends the run: the account cannot be asked any more, or the failure may pass and the run is tried again soon.
+    /// A run that failed so often by it that nothing retries it any more is not kept from the rest for ever.
+    async fn ask_for(&self, job: &mut Job, id: &RemoteId) -> Result<Option<Option<Snapshot>>, Stop> {
+        let up = job.up.clone();
+        match ask!(self, &mut job.account, |at| up.fetch(at, id)) {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) => {
+                let passes = failure.class() != ErrorClass::NonRetryable;
+                let patient = job.link.failures < i64::from(retry::MAX_RETRIES);
+                if super::ends_everything(&failure) || (passes && patient) {
+                    return Err(failure.into());
+                }
+                job.leave(failure.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether somebody confirmed that as much as this run finds gone is gone.
+    fn is_confirmed(&self, job: &Job) -> bool {
+        job.link.confirmed_removals(Way::Pull) > 0
     }
 
     /// The mappings that a complete full listing has not seen.
@@ -226,40 +339,38 @@ impl Engine {
     }
 
     /// Asks for every item that a whole listing did not name: a listing may be short, an item that is there is there.
-    /// `false`: something could not be asked, so nothing is taken for absent this time. Where the guard stops the run
-    /// anyway, or somebody confirmed, nobody is asked.
+    /// `false`: nothing is taken for absent this time. Where the guard stops the run anyway, or somebody confirmed, nobody
+    /// is asked.
     async fn confirm_absent(&self, job: &mut Job, generation: i64) -> Result<bool, Stop> {
         let (firm, link) = (job.lease.firm.clone(), job.lease.link.clone());
         let mut tx = self.store().read().await?;
-        let absent = tx.unseen_mappings(&firm, &link, generation, "", CONFIRM_MAX + 1).await?;
+        let limit = u32::try_from(CONFIRM_MAX).unwrap_or(u32::MAX);
+        let absent = tx.unseen_mappings(&firm, &link, generation, "", limit).await?;
         let counts = tx.count_mappings(&firm, &link).await?;
         drop(tx);
         let (mappings, removals) = (u64::try_from(counts.live + counts.conflicts).unwrap_or(0), absent.len() as u64);
         let stopped = matches!(verdict(mappings, removals, 0), Verdict::Confirm { .. });
-        if job.link.confirmed > 0 || stopped || absent.len() > CONFIRM_MAX as usize {
+        if self.is_confirmed(job) || stopped {
             return Ok(true);
         }
+        let more = absent.len() >= CONFIRM_MAX;
+        let mut there = false;
         for mapping in absent {
             let Some(id) = mapping.remote.clone() else { continue };
-            let up = job.up.clone();
-            match ask!(self, &mut job.account, |at| up.fetch(at, &id)) {
-                Ok(None) => {}
-                Ok(Some(item)) => {
-                    let mut tx = self.held(job).await?;
-                    tx.mark_seen(&job.lease, generation, &[&id]).await?;
-                    let mapping = tx.mapping(&firm, &link, &mapping.id).await?;
-                    self.apply_item(&mut tx, job, mapping, &id, &item, generation, None).await?;
-                    tx.commit().await?;
-                }
-                Err(failure) if super::ends_everything(&failure) => return Err(failure.into()),
-                Err(failure) => {
-                    job.totals.errors += 1;
-                    job.left.get_or_insert_with(|| failure.to_string());
-                    return Ok(false);
-                }
+            let found = self.ask_for(job, &id).await?;
+            if let Some(None) = found {
+                continue;
             }
+            let mut tx = self.held(job).await?;
+            tx.mark_seen(&job.lease, generation, &[&id]).await?;
+            if let Some(Some(item)) = found {
+                there = true;
+                let mapping = tx.mapping(&firm, &link, &mapping.id).await?;
+                self.apply_item(&mut tx, job, mapping, &id, &item, generation, None).await?;
+            }
+            tx.commit().await?;
         }
-        Ok(true)
+        Ok(!(more && there))
     }
 
     /// Lets the guard see what would be removed, removes it, and stores the cursor, in one transaction.
@@ -278,7 +389,7 @@ impl Engine {
             let counts = tx.count_mappings(&job.lease.firm, &job.lease.link).await?;
             let mappings = u64::try_from(counts.live + counts.conflicts).unwrap_or(0);
             let (removals, gone) = self.weigh(&mut tx, job, &losses).await?;
-            let confirmed = u64::try_from(job.link.confirmed).unwrap_or(0);
+            let confirmed = job.link.confirmed_removals(Way::Pull);
             // That nothing is left of several is suspicious where it was inferred, and a person's right where they said so.
             let said = !full && removals <= REMOVALS_FREE;
             if let Verdict::Confirm { removals, mappings } = verdict(mappings, removals, gone)
@@ -288,7 +399,7 @@ impl Engine {
                 let note =
                     format!("{removals} of {mappings} appointments would be removed here, because they are gone there");
                 let firm = job.lease.firm.clone();
-                tx.set_link_status(&firm, &job.lease.link, LinkStatus::NeedsConfirmation, Some(&note)).await?;
+                tx.hold_back(&job.lease, Way::Pull, removals, &note).await?;
                 let whom = (&firm, &job.link.user);
                 tx.notify_user(whom, "needs_confirmation", job.link.id.as_str(), &note).await?;
                 tx.commit().await?;
@@ -299,8 +410,16 @@ impl Engine {
             }
         }
         tx.set_cursor(&job.lease, cursor, generation, None).await?;
-        if job.link.confirmed > 0 {
+        if self.is_confirmed(job) {
             tx.clear_confirmation(&job.lease).await?;
+            job.link.confirmed = 0;
+        }
+        // A listing of changes that could not be heard to its end is made good by one of everything, and that one, where
+        // something of it stays unreadable, by the next day's. One that was taken up in its middle has not seen everything.
+        match (full, job.hearing.missed) {
+            (true, _) if job.link.progress.is_none() || whole => tx.note_listed(&job.lease, Some(tx.now())).await?,
+            (false, true) => tx.note_listed(&job.lease, None).await?,
+            _ => {}
         }
         tx.commit().await?;
         job.link.cursor = cursor.map(str::to_owned);
@@ -308,4 +427,15 @@ impl Engine {
         job.link.progress = None;
         Ok(())
     }
+}
+
+/// Whether the removal of its item would take something away here.
+fn is_live(mapping: &Mapping) -> bool {
+    !matches!(
+        mapping.state,
+        MappingState::Parked(
+            ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere | ParkReason::OwnCopy
+        ) | MappingState::Detached
+            | MappingState::Tombstoned
+    )
 }

@@ -2,12 +2,13 @@
 //! gave back is what both sides agree on. A call whose outcome nobody knows is looked for before anything else.
 
 use super::account::ask;
+use super::record::Deed;
 use super::send::{Send, Why, send};
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::appointment::Facts;
-use crate::domain::sync::{AttemptKind, ErrorClass, LinkStatus, MappingState, ParkReason, RemoteId, Snapshot, Way};
+use crate::domain::sync::{AttemptKind, ErrorClass, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
-use crate::store::{Mapping, Outgoing as Waiting, WriteTx};
+use crate::store::{Buried, Mapping, Outgoing as Waiting, WriteTx};
 use crate::sync::decide::{Heard, Local, heard, returned};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::sync::{project, retry};
@@ -63,7 +64,7 @@ impl Engine {
                 if waiting.is_empty() { 0 } else { tx.waiting_removals(&job.lease.firm, &job.lease.link).await? };
             drop(tx);
             if waiting.is_empty() {
-                return Ok(());
+                return self.used_up(job).await;
             }
             self.guard_push(job, removals).await?;
             for one in &waiting {
@@ -72,10 +73,21 @@ impl Engine {
         }
     }
 
+    /// What somebody confirmed was carried out, and nothing more may be removed by it.
+    async fn used_up(&self, job: &mut Job) -> Result<(), Stop> {
+        if job.link.confirmed > 0 && job.link.held_way == Some(Way::Push) {
+            let mut tx = self.held(job).await?;
+            tx.clear_confirmation(&job.lease).await?;
+            tx.commit().await?;
+            job.link.confirmed = 0;
+        }
+        Ok(())
+    }
+
     /// A client that lost its calendar must not empty the one over there.
     async fn guard_push(&self, job: &Job, removals: i64) -> Result<(), Stop> {
         let removals = u64::try_from(removals).unwrap_or(0);
-        if removals <= REMOVALS_FREE || removals <= u64::try_from(job.link.confirmed).unwrap_or(0) {
+        if removals <= REMOVALS_FREE || removals <= job.link.confirmed_removals(Way::Push) {
             return Ok(());
         }
         let mut tx = self.held(job).await?;
@@ -86,7 +98,7 @@ impl Engine {
             let note =
                 format!("{removals} of {mappings} events would be removed there, because they were deleted here");
             let firm = &job.lease.firm;
-            tx.set_link_status(firm, &job.lease.link, LinkStatus::NeedsConfirmation, Some(&note)).await?;
+            tx.hold_back(&job.lease, Way::Push, removals, &note).await?;
             let whom = (firm, &job.link.user);
             tx.notify_user(whom, "needs_confirmation", job.link.id.as_str(), &note).await?;
             tx.commit().await?;
@@ -168,7 +180,7 @@ impl Engine {
                 None
             }
             Send::Bury => {
-                mapping.state = MappingState::Tombstoned;
+                mapping.bury(Buried::Left);
                 tx.put_mapping(&job.lease, &mapping).await?;
                 None
             }
@@ -180,10 +192,9 @@ impl Engine {
                 };
                 mapping.state = MappingState::Parked(reason);
                 tx.put_mapping(&job.lease, &mapping).await?;
-                job.totals.errors += 1;
-                job.left.get_or_insert_with(|| word.clone());
-                self.note(&mut tx, job, &mapping, Way::Push, "parked", Some(version), Some(version), Some(word))
-                    .await?;
+                job.leave(&word);
+                let deed = Deed::there("parked", Some(version), Some(version)).because(word);
+                self.note(&mut tx, job, &mapping, deed).await?;
                 None
             }
             Send::Judge => {
@@ -296,22 +307,9 @@ impl Engine {
                 }
                 tx.put_mapping(&job.lease, &mapping).await?;
                 job.totals.pushed += 1;
-                let run = self.run_of(&mut tx, job).await?;
-                let item = crate::store::RunItem {
-                    run,
-                    number: 0,
-                    link: job.lease.link.clone(),
-                    object: mapping.object.clone(),
-                    remote: Some(written.id.0.clone()),
-                    way: Way::Push,
-                    action: if created { "created" } else { "updated" }.to_owned(),
-                    before_version,
-                    before,
-                    after_version: local.as_ref().map(|l| l.head.version),
-                    note: None,
-                    at: tx.now(),
-                };
-                tx.add_run_item(&job.lease.firm, &item).await?;
+                let after = local.as_ref().map(|l| l.head.version);
+                let deed = Deed::there(if created { "created" } else { "updated" }, before_version, after).over(before);
+                self.note(&mut tx, job, &mapping, deed).await?;
                 let attempt = self.attempt(operation, waiting, Some(&written.id), None, started);
                 self.record(&mut tx, job, attempt).await?;
                 match written.left {
@@ -329,27 +327,18 @@ impl Engine {
             Ok(Answered::Deleted) => {
                 let mut tx = self.held(job).await?;
                 let withdrawn = matches!(call, Call::Delete { why: Why::Withdrawn, .. });
-                mapping.state =
-                    if withdrawn { MappingState::Parked(ParkReason::Withdrawn) } else { MappingState::Tombstoned };
+                let before = mapping.base_version;
+                if withdrawn {
+                    mapping.state = MappingState::Parked(ParkReason::Withdrawn);
+                } else {
+                    mapping.bury(Buried::Here);
+                }
                 tx.put_mapping(&job.lease, &mapping).await?;
                 tx.unqueue(&job.lease, waiting).await?;
                 job.totals.deleted += 1;
-                let run = self.run_of(&mut tx, job).await?;
-                let item = crate::store::RunItem {
-                    run,
-                    number: 0,
-                    link: job.lease.link.clone(),
-                    object: mapping.object.clone(),
-                    remote: mapping.remote.as_ref().map(|r| r.0.clone()),
-                    way: Way::Push,
-                    action: if withdrawn { "withdrawn" } else { "deleted" }.to_owned(),
-                    before_version: Some(mapping.base_version),
-                    before: mapping.base.clone(),
-                    after_version: None,
-                    note: None,
-                    at: tx.now(),
-                };
-                tx.add_run_item(&job.lease.firm, &item).await?;
+                let action = if withdrawn { "withdrawn" } else { "deleted" };
+                let deed = Deed::there(action, Some(before), None).over(mapping.base.clone());
+                self.note(&mut tx, job, &mapping, deed).await?;
                 let attempt = self.attempt(operation, waiting, mapping.remote.as_ref(), None, started);
                 self.record(&mut tx, job, attempt).await?;
                 self.close_conflict(&mut tx, job, &mapping, "deleted on both sides").await?;
@@ -358,8 +347,10 @@ impl Engine {
             }
             Ok(Answered::There(id, item)) => {
                 let mut tx = self.held(job).await?;
-                if matches!(call, Call::Find { .. }) && mapping.base.is_some() && mapping.base_item.is_none() {
-                    // The call that nobody knew of did succeed: what it carried is what both agree on.
+                // Our key was taken when the base was to be sent: what is there is something that we sent before it.
+                let older = matches!(mapping.state, MappingState::Unsure { create: true, version: 0, .. });
+                if older && mapping.base.is_some() && mapping.base_item.is_none() {
+                    // It stands for what was sent then; what has to be said now is looked at next.
                     mapping.remote = Some(id);
                     mapping.base_item = Some(item);
                     mapping.base_version = 0;
@@ -410,13 +401,10 @@ impl Engine {
     ) -> Result<bool, Stop> {
         match failure {
             // Not errors: the item has to be looked at.
-            Failure::Changed | Failure::Gone => {
-                // What never was there is not gone.
+            Failure::Changed | Failure::Gone | Failure::Exists => {
+                // What never was there is not gone, and what is there is not looked for as if it were to be created.
                 let create = mapping.base_item.is_none();
                 mapping.state = MappingState::Unsure { create, version: 0, since_ms: started.ms() };
-            }
-            Failure::Exists => {
-                mapping.state = MappingState::Unsure { create: true, version: 0, since_ms: started.ms() };
             }
             Failure::Unknown(_) => {
                 let create = mapping.base_item.is_none();
@@ -436,8 +424,7 @@ impl Engine {
         }
         if let MappingState::Parked(_) = mapping.state {
             tx.unqueue(&job.lease, waiting).await?;
-            job.totals.errors += 1;
-            job.left.get_or_insert_with(|| failure.to_string());
+            job.leave(failure.to_string());
             let attempt = self.attempt(operation, waiting, mapping.remote.as_ref(), Some(failure), started);
             self.record(&mut tx, job, attempt).await?;
             tx.commit().await?;
@@ -468,8 +455,7 @@ impl Engine {
         let not_before = next.unwrap_or_else(|| now.plus_ms(job.link.settings.interval_ms));
         let mut tx = self.held(job).await?;
         tx.put_off(&job.lease, waiting, if next.is_some() { tries } else { 0 }, not_before).await?;
-        job.totals.errors += 1;
-        job.left.get_or_insert_with(|| failure.to_string());
+        job.leave(failure.to_string());
         let mut attempt = self.attempt(operation, waiting, remote, Some(failure), started);
         attempt.next_retry = next;
         attempt.max_retries_reached = next.is_none() && failure.class() != ErrorClass::NonRetryable;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::account::ask;
 use super::loss::Loss;
-use super::pull::{CONFIRM_MAX, ITEMS_PER_WRITE, News, PAGES_MAX};
-use super::{Engine, Job, Stop, ends_everything, listing};
+use super::pull::{CONFIRM_MAX, ITEMS_PER_WRITE, Listing, News, PAGES_MAX};
+use super::record::listing;
+use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::ids::{AttemptId, ConnectionId, FirmId, ObjectId};
 use crate::domain::object::CalendarObject;
 use crate::domain::sync::{AttemptKind, ConnectionStatus, ErrorClass, LinkStatus, RemoteId, RunKind, RunStatus, Way};
@@ -288,14 +289,17 @@ impl Engine {
     /// Everything on both sides that lies between two times; how much there was.
     async fn look_between(&self, job: &mut Job, bounds: Bounds) -> Result<u64, Stop> {
         let (mut seen, mut page, mut looked) = (HashSet::new(), None::<String>, 0);
+        let mut listing = Listing::dry(true, job.link.generation + 1);
         for _ in 0..PAGES_MAX {
             let up = job.up.clone();
             let batch = ask!(self, &mut job.account, |at| up.changes(at, None, page.as_deref()))?;
             for why in batch.unreadable {
-                job.totals.errors += 1;
-                job.left.get_or_insert(why);
+                job.leave(why);
             }
-            let news = self.gather(job, batch.entries, true).await?;
+            let mut news = self.gather(job, batch.entries, &mut listing).await?;
+            if !matches!(batch.next, Next::Page(_)) {
+                news.extend(listing.rest());
+            }
             for chunk in news.chunks(ITEMS_PER_WRITE) {
                 looked += self.apply_between(job, chunk, bounds, &mut seen).await?;
             }
@@ -308,7 +312,7 @@ impl Engine {
         let here = tx.mapped_between(&job.lease.firm, &job.lease.link, bounds.from, bounds.until).await?;
         drop(tx);
         let missing = here.into_iter().filter(|m| m.remote.as_ref().is_some_and(|id| !seen.contains(id)));
-        looked += self.look_for(job, missing.take(CONFIRM_MAX as usize).collect()).await?;
+        looked += self.look_for(job, missing.take(CONFIRM_MAX).collect()).await?;
         let mut tx = self.held(job).await?;
         tx.queue_between(&job.lease.firm, &job.lease.link, bounds.from, bounds.until).await?;
         tx.commit().await?;
@@ -329,16 +333,15 @@ impl Engine {
             found.into_iter().filter_map(|m| Some((m.remote.clone()?, m))).collect();
         let mut looked = 0;
         for one in news {
-            let folded = one.fetched.clone().unwrap_or_else(|| job.up.fold(None, &one.entries));
             // What a listing says is gone is asked for with everything else that it does not name.
-            let Folded::Present(item) = folded else { continue };
+            let Folded::Present(item) = &one.folded else { continue };
             seen.insert(one.id.clone());
             let mapping = mappings.remove(&one.id);
             let lens = self.ground(job, "", None).lens;
-            let there = job.up.put(&item, None, lens).is_ok_and(|object| bounds.hold(&object));
+            let there = job.up.put(item, None, lens).is_ok_and(|object| bounds.hold(&object));
             if there || self.is_here_between(&mut tx, job, mapping.as_ref(), bounds).await? {
                 let generation = mapping.as_ref().map_or(job.link.generation, |m| m.generation);
-                self.apply_item(&mut tx, job, mapping, &one.id, &item, generation, None).await?;
+                self.apply_item(&mut tx, job, mapping, &one.id, item, generation, None).await?;
                 looked += 1;
             }
         }

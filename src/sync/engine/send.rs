@@ -96,14 +96,8 @@ fn is_taken_away(ground: &Ground<'_>, local: &Local) -> bool {
 fn create(ground: &Ground<'_>, shown: &CalendarObject) -> Send {
     match ground.up.get(shown, None, ground.lens) {
         Ok(item) => Send::Create(item),
-        // A provider that knows no cancelled events has none of it.
-        Err(_) if is_cancelled(shown) => Send::Done,
         Err(unfit) => Send::Park(ParkReason::Refused { class: ErrorClass::NonRetryable, reason: unfit.0 }),
     }
-}
-
-fn is_cancelled(object: &CalendarObject) -> bool {
-    object.index().status.as_deref() == Some("CANCELLED")
 }
 
 fn live(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, shown: Shown<'_>, edited: bool) -> Send {
@@ -129,7 +123,6 @@ fn live(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, shown: Sh
     };
     let item = match ground.up.get(shown, Some(held), ground.lens) {
         Ok(item) => item,
-        Err(_) if is_cancelled(shown) && writable => return Send::Delete(Why::Deleted),
         Err(unfit) => return Send::Park(ParkReason::Refused { class: ErrorClass::NonRetryable, reason: unfit.0 }),
     };
     if ground.up.says(held, &item) {

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::account::ask;
+use super::record::Deed;
 use super::{Engine, Job, Stop};
 use crate::domain::change::Guard;
 use crate::domain::ids::FirmId;
@@ -21,7 +22,7 @@ impl Engine {
         let due = Due { firm: firm.clone(), link: run.link.clone() };
         let busy = || DeskError::Refused("the link is at work; try again in a moment".to_owned());
         let lease = self.take(&due).await?.ok_or_else(busy)?;
-        let outcome = self.undo_under(run, &lease, by).await;
+        let outcome = self.under(&lease, self.undo_under(run, &lease, by)).await;
         self.give_back(&lease).await?;
         outcome
     }
@@ -101,8 +102,8 @@ impl Engine {
             tx.put_mapping(&job.lease, &mapping).await?;
             job.totals.pulled += 1;
             let after = after.map(|(version, _)| version);
-            self.note(&mut tx, job, &mapping, Way::Pull, action, item.after_version, after, Some("undone".to_owned()))
-                .await?;
+            let deed = Deed::here(action, item.after_version, after).because("undone");
+            self.note(&mut tx, job, &mapping, deed).await?;
         }
         tx.commit().await?;
         Ok(true)
@@ -177,7 +178,7 @@ impl Engine {
         tx.put_mapping(&job.lease, &mapping).await?;
         job.totals.pushed += 1;
         let version = local.map(|l| l.head.version);
-        self.note(&mut tx, job, &mapping, Way::Push, "restored", version, version, Some("undone".to_owned())).await?;
+        self.note(&mut tx, job, &mapping, Deed::there("restored", version, version).because("undone")).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -6,7 +6,7 @@ use super::components::{AFTER, LOCAL, Over, State, View, Views};
 use super::field::Part;
 use super::judge::{Action, Plan};
 use super::series::{Fate, Outcome, Presence, Verdict};
-use super::units::single_name;
+use super::units::{UnitKey, single_name};
 use super::{Unmergeable, patch, time};
 use crate::domain::appointment::{Shift, Spelling, instant_utc, repeats_of};
 use crate::domain::object::CalendarObject;
@@ -162,7 +162,20 @@ impl<'a> Draft<'_, 'a> {
         let sequence = [sequence(&component), sequence(source)];
         let old = component.to_bytes();
         let old_time = time_lines(&component);
+        let is_of_people = |key: &UnitKey| matches!(key.0, Part::Attendee | Part::Participation);
+        let mut people: Vec<(&UnitKey, bool)> = plan
+            .iter()
+            .filter(|(key, _)| is_of_people(key))
+            .map(|(key, action)| (key, *action == Action::Carry { whole: true }))
+            .collect();
         for (key, action) in plan {
+            if is_of_people(key) {
+                // All of them where the first has its turn.
+                if !people.is_empty() {
+                    patch::carry_people(&mut component, source, &std::mem::take(&mut people));
+                }
+                continue;
+            }
             match action {
                 Action::Text(text) => {
                     let line = component.property("DESCRIPTION").map_or_else(
@@ -171,9 +184,9 @@ impl<'a> Draft<'_, 'a> {
                     );
                     component.set(line);
                 }
-                Action::Carry { whole } => {
+                Action::Carry { .. } => {
                     let zones: (&Zones<'_>, &Zones<'_>) = (&self.local.zones, &self.after.zones);
-                    patch::carry(&mut component, source, key, *whole, zones);
+                    patch::carry(&mut component, source, key, zones);
                     self.carried_time |= key.0 == Part::Time;
                 }
             }

@@ -1,35 +1,27 @@
 //! A unit carried from one component into another: the lines about it change, all others keep their bytes.
 
+use std::collections::BTreeMap;
+
 use super::field::Part;
 use super::time;
-use super::units::{
-    UnitKey, Units, attachment_key, component_key, is_list, line_key, list_items, single_name, with_ordinal,
-};
+use super::units::{Ordinals, UnitKey, attachment_key, component_key, is_list, line_key, list_items, single_name};
 use crate::ics::zone::Zones;
 use crate::ics::{CalAddress, Component, Property, text};
 
-/// Makes `target` say about a unit what `source` says. `whole`: an attendee comes with the participation.
-pub(super) fn carry(
-    target: &mut Component,
-    source: &Component,
-    key: &UnitKey,
-    whole: bool,
-    zones: (&Zones<'_>, &Zones<'_>),
-) {
+/// Makes `target` say about a unit what `source` says. People are carried together, by [`carry_people`].
+pub(super) fn carry(target: &mut Component, source: &Component, key: &UnitKey, zones: (&Zones<'_>, &Zones<'_>)) {
     let (part, item) = key;
     match part {
         Part::Time => carry_time(target, source),
         Part::Category => carry_list_item(target, source, "CATEGORIES", key),
         Part::Property if item.starts_with("RESOURCES=") => carry_list_item(target, source, "RESOURCES", key),
-        Part::Attendee => carry_attendee(target, source, item, whole),
-        Part::Participation => carry_participation(target, source, item),
         Part::Attachment => carry_keyed(target, source, &|p| p.is("ATTACH"), &attachment_key, item),
         Part::Property => {
             let name = item.split_once('=').map_or(item.as_str(), |(name, _)| name);
             carry_lines(target, source, name, &|p| line_key(p) == *item);
         }
         Part::Reminder | Part::Component => carry_component(target, source, key, zones),
-        Part::Instance => {}
+        Part::Instance | Part::Attendee | Part::Participation => {}
         Part::Title
         | Part::Notes
         | Part::Location
@@ -108,57 +100,59 @@ fn carry_list_item(target: &mut Component, source: &Component, name: &str, key: 
     }
 }
 
-/// The line of an attendee, by address and by which of several with that address.
-fn attendee<'a>(component: &'a Component, item: &str) -> Option<&'a Property> {
-    let mut seen = Units::new();
-    component.properties_named("ATTENDEE").find(|p| attendee_key(p, &mut seen) == item)
-}
-
-fn attendee_key(property: &Property, seen: &mut Units) -> String {
-    let key = with_ordinal((Part::Attendee, CalAddress::new(property.value()).uri().to_owned()), seen);
-    seen.insert(key.clone(), super::units::Unit { meaning: String::new(), shown: String::new() });
-    key.1
-}
-
-fn replace_attendee(target: &mut Component, item: &str, line: Option<Property>) {
-    let mut seen = Units::new();
-    let own: Vec<bool> = target.properties_named("ATTENDEE").map(|p| attendee_key(p, &mut seen) == item).collect();
-    let mut own_lines = own.iter().copied();
-    let mut line = line;
-    if line.is_none() {
-        target.retain(|p| !p.is("ATTENDEE") || !own_lines.next().unwrap_or(false));
-        return;
+/// Makes `target` say about people what `source` says, all of them in one pass: there may be thousands. `whole`: an attendee
+/// comes with the participation.
+pub(super) fn carry_people(target: &mut Component, source: &Component, people: &[(&UnitKey, bool)]) {
+    let theirs = attendees(source);
+    let own = attendees(target);
+    // What becomes of a line; `None`: it goes.
+    let mut lines: BTreeMap<&str, Option<Property>> = BTreeMap::new();
+    for ((part, item), whole) in people {
+        let (from, old) = (theirs.get(item), own.get(item));
+        let now = lines.get(item.as_str()).map_or(old, Option::as_ref);
+        let line = match (part, from, now) {
+            (Part::Attendee, Some(new), Some(old)) if !whole => Some(answered(new, old)),
+            (Part::Attendee, from, _) => from.cloned(),
+            (Part::Participation, Some(from), Some(old)) => Some(answered(old, from)),
+            _ => continue,
+        };
+        lines.insert(item, line);
     }
+    let mut seen = Ordinals::default();
+    let mut gone = Vec::new();
     for property in target.properties_mut().filter(|p| p.is("ATTENDEE")) {
-        if own_lines.next().unwrap_or(false)
-            && let Some(new) = line.take()
-        {
+        let line = lines.remove(attendee_key(property, &mut seen).as_str());
+        gone.push(matches!(line, Some(None)));
+        if let Some(Some(new)) = line {
             *property = new;
         }
     }
-    if let Some(new) = line {
+    if gone.contains(&true) {
+        let mut gone = gone.into_iter();
+        target.retain(|p| !p.is("ATTENDEE") || !gone.next().unwrap_or(false));
+    }
+    for new in lines.into_values().flatten() {
         target.push(new);
     }
 }
 
-fn carry_attendee(target: &mut Component, source: &Component, item: &str, whole: bool) {
-    let mut line = attendee(source, item).cloned();
-    if let (Some(new), Some(old), false) = (&mut line, attendee(target, item), whole) {
-        *new = new.without_param("PARTSTAT");
-        if let Some(participation) = old.param("PARTSTAT") {
-            *new = new.with_param("PARTSTAT", &participation);
-        }
-    }
-    replace_attendee(target, item, line);
+/// The lines of attendees, by address and by which of several with that address.
+fn attendees(component: &Component) -> BTreeMap<String, Property> {
+    let mut seen = Ordinals::default();
+    component.properties_named("ATTENDEE").map(|p| (attendee_key(p, &mut seen), p.clone())).collect()
 }
 
-fn carry_participation(target: &mut Component, source: &Component, item: &str) {
-    let (Some(from), Some(old)) = (attendee(source, item), attendee(target, item)) else { return };
-    let mut line = old.without_param("PARTSTAT");
-    if let Some(participation) = from.param("PARTSTAT") {
-        line = line.with_param("PARTSTAT", &participation);
+fn attendee_key(property: &Property, seen: &mut Ordinals) -> String {
+    seen.named((Part::Attendee, CalAddress::new(property.value()).uri().to_owned())).1
+}
+
+/// The line with the participation of the other.
+fn answered(line: &Property, by: &Property) -> Property {
+    let line = line.without_param("PARTSTAT");
+    match by.param("PARTSTAT") {
+        Some(participation) => line.with_param("PARTSTAT", &participation),
+        None => line,
     }
-    replace_attendee(target, item, Some(line));
 }
 
 /// A line of several, each with a key of its own.
@@ -196,10 +190,6 @@ fn carry_component(target: &mut Component, source: &Component, key: &UnitKey, zo
 }
 
 fn position(component: &Component, key: &UnitKey, zones: &Zones<'_>) -> Option<usize> {
-    let mut seen = Units::new();
-    component.components().position(|inner| {
-        let found = with_ordinal(component_key(inner, zones), &seen);
-        seen.insert(found.clone(), super::units::Unit { meaning: String::new(), shown: String::new() });
-        found == *key
-    })
+    let mut seen = Ordinals::default();
+    component.components().position(|inner| seen.named(component_key(inner, zones)) == *key)
 }

@@ -1,6 +1,6 @@
 //! A component taken apart into what is decided about one by one, each with its meaning as comparable text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -49,20 +49,19 @@ pub(super) fn single_name(part: Part) -> Option<&'static str> {
 
 /// Everything but the time.
 pub(super) fn contents(component: &Component, zones: &Zones<'_>) -> Units {
-    let mut units = Units::new();
+    let (mut units, mut ordinals) = (Units::new(), Ordinals::default());
     for property in component.properties().filter(|p| !STAMPS.iter().any(|name| p.is(name)) && !time::is_line(p)) {
-        of_property(property, component, &mut units);
+        of_property(property, component, &mut units, &mut ordinals);
     }
     for inner in component.components() {
-        let key = component_key(inner, zones);
-        let key = with_ordinal(key, &units);
+        let key = ordinals.named(component_key(inner, zones));
         let shown = if key.0 == Part::Reminder { key.1.clone() } else { inner.name().to_owned() };
         units.insert(key, Unit { meaning: inner_meaning(inner), shown });
     }
     units
 }
 
-fn of_property(property: &Property, component: &Component, units: &mut Units) {
+fn of_property(property: &Property, component: &Component, units: &mut Units, ordinals: &mut Ordinals) {
     if let Some((_, part, absent)) = SINGLE.iter().find(|(name, _, _)| property.is(name)) {
         let value = match part {
             Part::Status | Part::Private | Part::Transparency => property.value().trim().to_ascii_uppercase(),
@@ -79,7 +78,7 @@ fn of_property(property: &Property, component: &Component, units: &mut Units) {
     }
     if property.is("ATTENDEE") {
         let address = CalAddress::new(property.value()).uri().to_owned();
-        let (_, item) = with_ordinal((Part::Attendee, address), units);
+        let (_, item) = ordinals.named((Part::Attendee, address));
         let participation =
             property.param("PARTSTAT").map_or("NEEDS-ACTION".to_owned(), |p| p.trim().to_ascii_uppercase());
         let meaning = params(property, &["PARTSTAT"]);
@@ -92,7 +91,7 @@ fn of_property(property: &Property, component: &Component, units: &mut Units) {
             units.insert(key, Unit { meaning: value, shown });
         }
     } else if property.is("ATTACH") {
-        let (_, item) = with_ordinal((Part::Attachment, attachment_key(property)), units);
+        let (_, item) = ordinals.named((Part::Attachment, attachment_key(property)));
         let shown = item.clone();
         units.insert((Part::Attachment, item), Unit { meaning: params(property, &[]), shown });
     } else {
@@ -169,14 +168,30 @@ fn trigger(alarm: &Component, zones: &Zones<'_>) -> String {
     }
 }
 
-/// The same key with a number where it is taken: two alarms may ring at once.
-pub(super) fn with_ordinal(key: UnitKey, taken: &Units) -> UnitKey {
-    let free = |key: &UnitKey| !taken.contains_key(key);
-    if free(&key) {
-        return key;
+/// Names that are given already: two alarms may ring at once, and one person be invited twice.
+#[derive(Debug, Default)]
+pub(super) struct Ordinals {
+    given: BTreeSet<UnitKey>,
+    /// Where the search for the next number begins.
+    next: BTreeMap<UnitKey, u32>,
+}
+
+impl Ordinals {
+    /// The key, with a number where it is taken.
+    pub fn named(&mut self, key: UnitKey) -> UnitKey {
+        if self.given.insert(key.clone()) {
+            return key;
+        }
+        let first = self.next.get(&key).copied().unwrap_or(2);
+        for number in first..u32::MAX {
+            let numbered = (key.0, format!("{} #{number}", key.1));
+            if self.given.insert(numbered.clone()) {
+                self.next.insert(key, number + 1);
+                return numbered;
+            }
+        }
+        key
     }
-    let numbered = (2_u32..).map(|n| (key.0, format!("{} #{n}", key.1)));
-    numbered.into_iter().find(free).unwrap_or(key)
 }
 
 /// All that a component inside says, but what names it.

@@ -94,7 +94,9 @@ impl<'a> Call<'a> {
             return Err(refused(asked, status, answer.headers(), answer.body(), now));
         }
         if is_delete {
-            return Ok(Value::Null);
+            // A deletion is answered with nothing; anything else comes from somebody on the way.
+            let said = answer.body().is_empty();
+            return if said { Ok(Value::Null) } else { Err(Failure::Unknown("the answer is not Google's".into())) };
         }
         match serde_json::from_slice::<Value>(answer.body()) {
             Ok(body) if body.is_object() => Ok(body),

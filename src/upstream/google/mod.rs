@@ -185,7 +185,11 @@ impl Google {
                     .with("singleEvents", "false")
                     .with("maxResults", PAGE_ENTRIES)
                     .with_some("pageToken", token.as_deref());
-                let page = self.send(call, at.secret).await?;
+                let page = self.send(call, at.secret).await.map_err(|failure| match failure {
+                    // There is no cursor in it that could be lost.
+                    Failure::CursorLost => Failure::Transient("Google could not list the series".into(), None),
+                    other => other,
+                })?;
                 let batch = page::events(&page)?;
                 if !batch.unreadable.is_empty() {
                     return Err(Failure::BadAnswer("an exception of the series cannot be read".into()));
@@ -404,6 +408,11 @@ impl Upstream for Google {
 
     fn get(&self, object: &CalendarObject, held: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit> {
         get::get(object, held, lens, &DIALECT)
+    }
+
+    fn in_parts(&self, item: &Snapshot) -> bool {
+        let held = Held::of(item);
+        held.master.as_ref().is_none_or(|event| event.contains_key("recurrence"))
     }
 
     fn says(&self, held: &Snapshot, item: &Outgoing) -> bool {

@@ -8,6 +8,9 @@ use super::super::{Batch, Entry, Failure, Next, RemoteCalendar};
 use crate::domain::sync::RemoteCalendarId;
 use crate::ics::zone::Zone;
 
+/// Google lets 200 be invited, 500 in some editions. Each is compared on four sides where two sides changed an event.
+const ATTENDEES_MAX: usize = 1_000;
+
 /// A page of `events.list`.
 pub(super) fn events(body: &Value) -> Result<Batch, Failure> {
     let items = items(body, "calendar#events")?;
@@ -49,7 +52,11 @@ pub(super) fn wrong(event: &Event) -> Option<&'static str> {
         .any(|name| event.get(*name).is_some_and(|value| !value.is_string()));
     let wrong_list =
         ["recurrence", "attendees"].iter().any(|name| event.get(*name).is_some_and(|value| !value.is_array()));
-    (wrong_type || wrong_list).then_some("a field has the wrong type")
+    if wrong_type || wrong_list {
+        return Some("a field has the wrong type");
+    }
+    let crowd = event.get("attendees").and_then(Value::as_array).is_some_and(|all| all.len() > ATTENDEES_MAX);
+    crowd.then_some("it has more attendees than Google lets anybody invite")
 }
 
 /// A page of `calendarList.list`, and the token of the next.
@@ -114,13 +121,15 @@ mod tests {
             { "start": times, "end": times },
             7,
             { "id": "d", "start": times, "end": times, "summary": 5 },
+            { "id": "e", "start": times, "end": times, "attendees": vec![json!({}); ATTENDEES_MAX + 1] },
+            { "id": "f", "start": times, "end": times, "attendees": vec![json!({}); ATTENDEES_MAX] },
             { "id": "m_20260701T100000Z", "recurringEventId": "m", "status": "cancelled",
               "originalStartTime": { "dateTime": "2026-07-01T10:00:00Z" } },
             { "id": "x", "recurringEventId": "m", "status": "cancelled" },
         ] }))
             .expect("a page");
-        assert_eq!(batch.entries.iter().map(|e| e.item.as_str()).collect::<Vec<_>>(), ["a", "c", "m"]);
-        assert_eq!(batch.unreadable.len(), 5);
+        assert_eq!(batch.entries.iter().map(|e| e.item.as_str()).collect::<Vec<_>>(), ["a", "c", "f", "m"]);
+        assert_eq!(batch.unreadable.len(), 6);
         assert_eq!((batch.next, batch.zone.as_deref()), (Next::Complete("s".into()), Some("Europe/Berlin")));
     }
 

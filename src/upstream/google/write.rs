@@ -1,5 +1,7 @@
 //! Writing: one call for the event itself, then one for each exception that differs.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +13,25 @@ use crate::upstream::lens::fields::{OWN_ID, body};
 use crate::upstream::lens::held::{Event, Held, is_cancelled, text};
 use crate::upstream::lens::steps::{Step, of_exceptions, of_master};
 use crate::upstream::lens::time;
+
+/// Whether a change reaches exceptions that its conditions do not protect: a series' tag says nothing of them, although
+/// its change may reset them; and one that is not known here has no tag to name.
+fn is_blind(held: &Held, wanted: &Held, of_master: &Map<String, Value>) -> bool {
+    let any = !held.exceptions.is_empty() || !wanted.exceptions.is_empty();
+    let unknown = || of_exceptions(held, wanted).iter().any(|(slot, _)| !held.exceptions.contains_key(slot));
+    any && (!of_master.is_empty() || unknown())
+}
+
+/// Whether nobody touched an exception since it was heard of.
+fn same_exceptions(now: &Held, held: &Held) -> bool {
+    let live = |held: &Held| -> BTreeMap<String, String> {
+        let live = held.exceptions.iter().filter(|(_, event)| !is_cancelled(event));
+        live.map(|(slot, event)| (slot.clone(), text(event, "etag").to_owned())).collect()
+    };
+    // Google forgets what was cancelled long ago; what it tells of now has to be known.
+    let mut cancelled = now.exceptions.iter().filter(|(_, event)| is_cancelled(event));
+    live(now) == live(held) && cancelled.all(|(slot, _)| held.exceptions.get(slot).is_some_and(is_cancelled))
+}
 
 impl Google {
     pub(super) async fn insert(
@@ -73,6 +94,11 @@ impl Google {
         invite: bool,
     ) -> Result<Written, Failure> {
         let mut fields = of_master(&held, wanted);
+        if is_blind(&held, wanted, &fields)
+            && !self.whole(at, id).await?.is_some_and(|now| same_exceptions(&now, &held))
+        {
+            return Err(Failure::Changed);
+        }
         if let (false, Some(known)) = (fields.is_empty(), &held.master) {
             if let Some(properties) = wanted.master.as_ref().and_then(|event| event.get("extendedProperties")) {
                 fields.insert("extendedProperties".into(), properties.clone());

@@ -9,6 +9,7 @@
 //! | `faults` | a [`Rule`] or a list of them; `DELETE` clears all, those by chance too |
 //! | `faults/random` | `seed`, `perMille`, `faults` |
 //! | `human` | `calendar`, `do`, `id` and what that needs: `event`, `patch`, `start`, `end`, `byMs`, `to`, `response`, `reminders` |
+//! | `fill` | `calendar`, `events`: a person makes all of these; answers with their ids |
 //! | `settings` | any of [`Settings`] |
 //! | `clock` | `advanceMs` |
 //! | `role`, `unshare`, `revoke` | `account`, `calendar`, `role`; `account`, `calendar`; `account`, `client` |
@@ -73,7 +74,11 @@ impl Google {
             "requests" => {
                 let seen = self.seen.iter().map(|seen| {
                     let path = seen.request.uri().path_and_query().map_or("", |path| path.as_str());
+                    let headers: Map<String, Value> = (seen.request.headers().iter())
+                        .map(|(name, value)| (name.as_str().to_owned(), json!(String::from_utf8_lossy(value.as_bytes()))))
+                        .collect();
                     json!({
+                        "at": seen.at_ms, "headers": headers,
                         "call": seen.call.name(), "method": seen.request.method().as_str(), "path": path, "status": seen.status,
                         "body": String::from_utf8_lossy(seen.request.body()),
                     })
@@ -145,6 +150,12 @@ impl Google {
             "watchable" => self.set_watchable(need("calendar")?, body.get("watchable") != Some(&Value::Bool(false))),
             "forgetRequests" => self.forget_seen(),
             "human" => return self.human_act(now_ms, body),
+            "fill" => {
+                let mut human = self.human(now_ms, need("calendar")?);
+                let events = body.get("events").and_then(Value::as_array).into_iter().flatten();
+                let ids = events.map(|event| human.create(event)).collect::<Result<Vec<_>, _>>()?;
+                return Ok(json!({ "ids": ids }));
+            }
             _ => return Err(Refused(format!("there is no {name} to steer"))),
         }
         Ok(json!({}))
