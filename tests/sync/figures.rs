@@ -96,10 +96,13 @@ fn what_ships_refers_to_metrics_that_are() {
     assert!(untold.is_empty(), "docs/logging.md lacks {untold:?}");
 }
 
+/// A request as it came: headers, body, and what may be asked of the answer.
+type Got = (BTreeMap<String, String>, String, Limits);
+
 /// A receiver that refuses as often as it is told to.
 #[derive(Default)]
 struct Receiver {
-    got: Mutex<Vec<(BTreeMap<String, String>, String, Limits)>>,
+    got: Mutex<Vec<Got>>,
     refusals: Mutex<u32>,
 }
 
