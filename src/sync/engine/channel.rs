@@ -19,8 +19,9 @@ fn is_ending(channel: &WatchedChannel, now: crate::domain::time::Instant) -> boo
 /// Whether a channel should have spoken and did not: a run of the schedule found what it had not told of. A change of the
 /// last moment costs a channel too many, which is stopped again.
 fn is_lost(channel: &WatchedChannel, job: &Job) -> bool {
-    let told = channel.last_notified.unwrap_or(channel.created).max(channel.created);
-    job.kind == RunKind::Pull && job.heard && job.link.last.0.is_some_and(|before| told < before)
+    let before = job.link.last.0;
+    let is_silent = before.is_some_and(|before| channel.last_notified.is_none_or(|told| told < before));
+    job.kind == RunKind::Pull && job.heard && is_silent
 }
 
 /// Where a provider's notifications come in, below the public address.
