@@ -43,11 +43,13 @@ PARTS = [
     # The crates are not published: their documentation may name what is private.
     Part("docs", ["cargo", "doc", "--locked", "--workspace", "--no-deps"], 15, {"RUSTDOCFLAGS": "-D warnings -A rustdoc::private-intra-doc-links"}),
     # The program, and how strangers judge it
-    Part("build", ["cargo", "build", "--locked", "--workspace"], 15),
+    Part("build", ["cargo", "build", "--locked", "--workspace", "--lib", "--bins", "--examples"], 15),
     # Worlds of people, faults and crashes around the sync engine; a failing one is replayed with --seed
     Part("simulation", [str(ROOT / "target" / "debug" / "kalends"), "simulate", "--seeds", "1500"], 5),
     # Is the simulated Google what Google's own client takes for Google, and our connector a client of it?
     Part("google_client", [str(GOOGLE), str(HERE / "google_client.py")], 15),
+    # Instances against python-dateutil and recurring-ical-events, zones against zoneinfo (needs the example `expand`)
+    suite("recurrence"),
     suite("corpus"),
     suite("transfer"),
     suite("python_caldav"),
@@ -67,8 +69,6 @@ PARTS = [
 
 # Only run when they are named: they take longer than the judgement of a change may.
 ASIDE = [
-    # Instances against python-dateutil and recurring-ical-events, zones against zoneinfo (needs the example `expand`)
-    suite("recurrence"),
     # The same for the simulated Microsoft Graph, by Microsoft's own client and the types of its metadata
     Part("graph_client", [str(GOOGLE), str(HERE / "microsoft_client.py")], 15),
     suite("davclients"),

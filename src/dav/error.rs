@@ -284,6 +284,8 @@ pub enum Done {
     NotModified,
     /// 403, with a body that says which properties were refused
     Refused,
+    /// 412, with a body that says what is there
+    Changed,
 }
 
 impl Done {
@@ -296,6 +298,7 @@ impl Done {
             Done::Moved => StatusCode::MOVED_PERMANENTLY,
             Done::NotModified => StatusCode::NOT_MODIFIED,
             Done::Refused => StatusCode::FORBIDDEN,
+            Done::Changed => StatusCode::PRECONDITION_FAILED,
         }
     }
 

@@ -11,6 +11,8 @@ pub enum Method {
     Get,
     /// RFC 9110
     Head,
+    /// RFC 5995
+    Post,
     /// RFC 9110
     Put,
     /// RFC 9110
@@ -47,6 +49,7 @@ const TABLE: [(Kind, &[Method]); 8] = [
             M::Options,
             M::Get,
             M::Head,
+            M::Post,
             M::Delete,
             M::Propfind,
             M::Proppatch,
@@ -60,10 +63,11 @@ const TABLE: [(Kind, &[Method]); 8] = [
     (Kind::Object, &[M::Options, M::Get, M::Head, M::Put, M::Delete, M::Propfind, M::Copy, M::Move, M::Report]),
 ];
 
-const NAMES: [(Method, &str); 12] = [
+const NAMES: [(Method, &str); 13] = [
     (M::Options, "OPTIONS"),
     (M::Get, "GET"),
     (M::Head, "HEAD"),
+    (M::Post, "POST"),
     (M::Put, "PUT"),
     (M::Delete, "DELETE"),
     (M::Propfind, "PROPFIND"),
@@ -109,6 +113,7 @@ mod tests {
         for (kind, methods) in TABLE {
             assert!(methods.contains(&M::Options), "{kind:?}");
             assert_eq!(methods.contains(&M::Put), kind == Kind::Object, "{kind:?}");
+            assert_eq!(methods.contains(&M::Post), kind == Kind::Calendar, "{kind:?}");
         }
         assert_eq!(allow(Kind::Entry), "OPTIONS, PROPFIND, REPORT");
     }
@@ -118,7 +123,7 @@ mod tests {
         for (method, name) in NAMES {
             assert_eq!(Method::parse(name), Some(method));
         }
-        for unknown in ["propfind", "LOCK", "POST", ""] {
+        for unknown in ["propfind", "LOCK", "PATCH", ""] {
             assert_eq!(Method::parse(unknown), None);
         }
     }

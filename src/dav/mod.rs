@@ -16,6 +16,7 @@
 //! | `props` | properties: tables, requests, what can be set |
 //! | `propfind`, `proppatch` | their methods |
 //! | `object` | GET, HEAD, PUT and DELETE of a calendar object |
+//! | `member` | POST of a new object to a calendar |
 //! | `collection` | MKCALENDAR, MKCOL, DELETE of a calendar |
 //! | `export` | GET of a calendar |
 //! | `transfer` | COPY and MOVE |
@@ -28,6 +29,7 @@ mod export;
 mod headers;
 mod home_token;
 mod if_header;
+mod member;
 mod method;
 mod multistatus;
 mod object;
@@ -224,6 +226,7 @@ async fn dispatch(ask: &mut Ask) -> Result<Response<Body>, DavError> {
         (Method::Get | Method::Head, Kind::Object) => object::get(ask).await,
         (Method::Get | Method::Head, Kind::Calendar) => export::get(ask).await,
         (Method::Get | Method::Head, _) => Ok(Done::Ok.text(PAGE)),
+        (Method::Post, _) => member::add(ask).await,
         (Method::Put, _) => object::put(ask).await,
         (Method::Delete, Kind::Calendar) => collection::delete(ask).await,
         (Method::Delete, _) => object::delete(ask).await,

@@ -64,21 +64,11 @@ pub(super) async fn get(ask: &mut Ask) -> Result<Response<Body>, DavError> {
 pub(super) async fn put(ask: &mut Ask) -> Result<Response<Body>, DavError> {
     let (owner, slug, name) = parts(ask)?;
     let guard = guard(&ask.headers)?;
-    if ask.headers.contains_key(header::CONTENT_RANGE) {
-        return Err(DavError::Bad("an object is put as a whole".to_owned()));
-    }
     if !is_calendar(text(&ask.headers, header::CONTENT_TYPE.as_str())) {
         return Err(Precondition::SupportedCalendarData.into());
     }
     let preferences = Preferences { minimal: false, noroot: false, ..Preferences::of(&ask.headers) };
-    let body = ask.take_body();
-    let bytes = body::read(body, &ask.headers, BODY_BYTES_MAX).await.map_err(|error| match error {
-        BodyError::TooLarge(limit) => {
-            Precondition::MaxResourceSize(format!("an object has at most {limit} bytes")).into()
-        }
-        other => DavError::from(other),
-    })?;
-    let object = parse(bytes).await?;
+    let object = sent(ask).await?;
     let cause = ask.cause();
     let collection = calendar_href(&owner, &slug);
     let mut tx = ask.store.write().await?;
@@ -87,20 +77,72 @@ pub(super) async fn put(ask: &mut Ask) -> Result<Response<Body>, DavError> {
         CalendarError::NotFound => DavError::NoParent,
         other => other.at(&collection),
     })?;
-    let outcome = tx.put_object(&access, &name, &object, &guard, &cause).await.map_err(|e| e.at(&collection))?;
+    let outcome = match tx.put_object(&access, &name, &object, &guard, &cause).await.map_err(|e| e.at(&collection)) {
+        Err(DavError::PreconditionFailed) if preferences.representation => {
+            drop(tx);
+            return changed(ask, preferences).await;
+        }
+        outcome => outcome?,
+    };
     tx.commit().await?;
-    let mut response = match (outcome.created, preferences.representation) {
-        (true, false) => Done::Created.empty(),
-        (false, false) => Done::NoContent.empty(),
-        (true, true) => representation(Done::Created, object.component(), object.bytes().clone()),
-        (false, true) => representation(Done::Ok, object.component(), object.bytes().clone()),
+    let done = match (outcome.created, preferences.representation) {
+        (true, _) => Done::Created,
+        (false, false) => Done::NoContent,
+        (false, true) => Done::Ok,
+    };
+    Ok(stored(done, &object, &outcome.etag, &ask.href(), preferences))
+}
+
+/// The object that a request brings, read to the end.
+///
+/// # Errors
+/// It is too large, a part of something, or no calendar object.
+pub(super) async fn sent(ask: &mut Ask) -> Result<CalendarObject, DavError> {
+    if ask.headers.contains_key(header::CONTENT_RANGE) {
+        return Err(DavError::Bad("an object is sent as a whole".to_owned()));
+    }
+    let body = ask.take_body();
+    let bytes = body::read(body, &ask.headers, BODY_BYTES_MAX).await.map_err(|error| match error {
+        BodyError::TooLarge(limit) => {
+            Precondition::MaxResourceSize(format!("an object has at most {limit} bytes")).into()
+        }
+        other => DavError::from(other),
+    })?;
+    parse(bytes).await
+}
+
+/// What is told of an object that was stored, with its representation for who prefers that.
+pub(super) fn stored(
+    done: Done,
+    object: &CalendarObject,
+    etag: &ETag,
+    href: &str,
+    preferences: Preferences,
+) -> Response<Body> {
+    let mut response = if preferences.representation {
+        representation(done, object.component(), object.bytes().clone())
+    } else {
+        done.empty()
     };
     // A strong tag: what is stored is what was sent, octet for octet.
-    tag(response.headers_mut(), &outcome.etag);
+    tag(response.headers_mut(), etag);
     if preferences.representation {
-        headers::set(response.headers_mut(), header::CONTENT_LOCATION, &ask.href());
+        headers::set(response.headers_mut(), header::CONTENT_LOCATION, href);
         preferences.applied(response.headers_mut());
     }
+    response
+}
+
+/// Refuses a PUT with what is there instead, for who would have to ask for it next (RFC 8144 §3.2).
+async fn changed(ask: &Ask, preferences: Preferences) -> Result<Response<Body>, DavError> {
+    let (owner, slug, name) = parts(ask)?;
+    let mut tx = ask.store.read().await?;
+    let (access, _) = tx.calendar_for(&ask.caller, &owner, &slug, Right::Read).await.map_err(|e| e.at(&ask.href()))?;
+    let there = tx.object(&access, &name).await?.ok_or(DavError::PreconditionFailed)?;
+    let mut response = representation(Done::Changed, there.head.component, there.bytes.clone());
+    tag(response.headers_mut(), &there.head.etag);
+    headers::set(response.headers_mut(), header::CONTENT_LOCATION, &ask.href());
+    preferences.applied(response.headers_mut());
     Ok(response)
 }
 

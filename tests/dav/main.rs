@@ -10,6 +10,7 @@ mod home;
 mod hostile;
 mod isolation;
 mod listing;
+mod members;
 mod objects;
 mod properties;
 mod server;

@@ -148,6 +148,17 @@ async fn a_representation_is_sent_to_who_prefers_it() {
         assert_eq!(reply.header("preference-applied"), "return=representation");
         assert!(reply.header("etag").starts_with('"'));
     }
+    // Refused: what is there, under its tag. Where nothing is, there is nothing to show.
+    let tag = server.ask("ada", "GET", &at("a.ics"), &[], "").await.header("etag").to_owned();
+    for condition in [("if-match", "\"stale\""), ("if-none-match", "*")] {
+        let headers = [prefer[0], condition];
+        let reply = server.ask("ada", "PUT", &at("a.ics"), &headers, event("a", "mine")).await;
+        assert_eq!((reply.status, reply.body.as_str()), (412, event("a", "x").as_str()));
+        assert_eq!((reply.header("etag"), reply.header("preference-applied")), (tag.as_str(), "return=representation"));
+    }
+    let absent = server.ask("ada", "PUT", &at("b.ics"), &[prefer[0], ("if-match", "*")], event("b", "x")).await;
+    assert_eq!(absent.status, 412);
+    assert!(!absent.body.contains("VCALENDAR"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod asking;
 mod calendar;
 mod hostile;
 mod people;
+mod restored;
 #[expect(dead_code, reason = "the stores' suite uses the rest")]
 #[path = "../support/mod.rs"]
 mod support;

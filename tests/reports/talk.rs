@@ -39,6 +39,12 @@ impl Talk {
         Talk { dav: Dav::new(Gate::new(bench.store.clone(), bench.keys.clone())), authorization }
     }
 
+    /// The same program with the same password, on another store.
+    pub fn to(&self, bench: &Bench) -> Talk {
+        let dav = Dav::new(Gate::new(bench.store.clone(), bench.keys.clone()));
+        Talk { dav, authorization: self.authorization.clone() }
+    }
+
     /// Sends a request.
     pub async fn say(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
         let mut request = Request::builder()

@@ -45,6 +45,8 @@ pub(super) static PROPERTIES: &[Property] = properties! {
         |_, s| calendar(s).and_then(|c| http_date(c.calendar.modified)).map(Value::Text);
     names::RESOURCE_ID, false, Needs::NOTHING,
         |_, s| calendar(s).map(|c| Value::href(format!("urn:uuid:{}", c.calendar.id)));
+    // RFC 5995 §3.2: for who may add something.
+    names::ADD_MEMBER, false, Needs::NOTHING, |scene, s| add_member(scene, s).map(Value::href);
     names::QUOTA_USED_BYTES, false, Needs::BYTES,
         |_, s| calendar(s).and_then(|c| c.bytes).map(|n| Value::Text(n.to_string()));
     names::SUPPORTED_CALENDAR_COMPONENT_SET, false, Needs::NOTHING,
@@ -116,6 +118,12 @@ fn transparency(scene: &Scene, subject: &Subject<'_>) -> Option<Value> {
         ScheduleTransparency::Opaque => names::OPAQUE,
         ScheduleTransparency::Transparent => names::TRANSPARENT,
     }]))
+}
+
+/// Where new objects are posted: to the calendar itself.
+fn add_member(scene: &Scene, subject: &Subject<'_>) -> Option<String> {
+    let c = calendar(subject)?;
+    (scene.right_on(c.calendar) >= Right::Write).then(|| subject.href(scene))
 }
 
 /// The name of the calendar's zone, where it is one of the IANA database.
