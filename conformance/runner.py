@@ -55,6 +55,9 @@ PARTS = [
     suite("python_caldav"),
     suite("server_tester"),
     suite("vdirsyncer", script="vdirsyncer_run"),
+    suite("davclients"),
+    # The same random requests to us, Radicale and Xandikos
+    suite("differential"),
     suite("feeds"),
     suite("api_schema"),
     suite("google_sync"),
@@ -71,9 +74,6 @@ PARTS = [
 ASIDE = [
     # The same for the simulated Microsoft Graph, by Microsoft's own client and the types of its metadata
     Part("graph_client", [str(GOOGLE), str(HERE / "microsoft_client.py")], 15),
-    suite("davclients"),
-    # The same random requests to us, Radicale and Xandikos
-    suite("differential"),
 ]
 
 

@@ -146,6 +146,7 @@ macro_rules! clients {
 clients! {
     apple_ios => "apple-ios"
     apple_macos => "apple-macos"
+    apple_reminders => "apple-reminders"
     davx5 => "davx5"
     evolution => "evolution"
     gnome => "gnome"
