@@ -68,6 +68,7 @@ PARTS = [
     suite("hostile"),
     suite("crash"),
     suite("browser"),
+    suite("thunderbird"),
 ]
 
 # Only run when they are named: they take longer than the judgement of a change may.
