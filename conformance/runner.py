@@ -48,6 +48,8 @@ PARTS = [
     Part("simulation", [str(ROOT / "target" / "debug" / "kalends"), "simulate", "--seeds", "1500"], 5),
     # Is the simulated Google what Google's own client takes for Google, and our connector a client of it?
     Part("google_client", [str(GOOGLE), str(HERE / "google_client.py")], 15),
+    # The same for the simulated Microsoft Graph, by Microsoft's own client and the types of its metadata
+    Part("graph_client", [str(GOOGLE), str(HERE / "microsoft_client.py")], 15),
     # Instances against python-dateutil and recurring-ical-events, zones against zoneinfo (needs the example `expand`)
     suite("recurrence"),
     suite("corpus"),
@@ -61,6 +63,7 @@ PARTS = [
     suite("feeds"),
     suite("api_schema"),
     suite("google_sync"),
+    suite("microsoft_sync"),
     suite("sync_stories"),
     suite("sync_consent"),
     suite("sync_faults", "retries", "recovery"),
@@ -69,12 +72,6 @@ PARTS = [
     suite("crash"),
     suite("browser"),
     suite("thunderbird"),
-]
-
-# Only run when they are named: they take longer than the judgement of a change may.
-ASIDE = [
-    # The same for the simulated Microsoft Graph, by Microsoft's own client and the types of its metadata
-    Part("graph_client", [str(GOOGLE), str(HERE / "microsoft_client.py")], 15),
 ]
 
 
@@ -125,7 +122,7 @@ def run(part: Part, postgres: Postgres) -> str | None:
 
 
 def main() -> int:
-    names = [part.name for part in PARTS + ASIDE]
+    names = [part.name for part in PARTS]
     wanted = sys.argv[1:]
     if wanted == ["--list"]:
         print("\n".join(names))
@@ -138,7 +135,7 @@ def main() -> int:
     postgres = Postgres()
     passed = failed = 0
     try:
-        for part in [part for part in PARTS + ASIDE if part.name in wanted] if wanted else PARTS:
+        for part in [part for part in PARTS if part.name in wanted] if wanted else PARTS:
             start = time.monotonic()
             why = run(part, postgres)
             taken = time.monotonic() - start

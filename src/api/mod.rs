@@ -80,6 +80,8 @@ fn operations() -> OpenApiRouter<Gate> {
         .routes(routes!(schedule_sync::providers))
         .routes(routes!(schedule_sync::connect))
         .routes(routes!(schedule_sync::callback))
+        .routes(routes!(schedule_sync::device))
+        .routes(routes!(schedule_sync::device_poll))
         .routes(routes!(schedule_sync::calendars))
         .routes(routes!(schedule_sync::create))
         .routes(routes!(schedule_sync::status))
@@ -146,6 +148,7 @@ pub fn router(gate: Gate, desk: Desk) -> Router {
         // Endless, so that nobody who asks every path of the document waits for its end.
         .route("/api/schedule/sync/status/stream", get(schedule_sync::stream))
         .route("/api/webhooks/google/calendar", post(webhooks::google))
+        .route("/api/webhooks/microsoft/calendar", post(webhooks::microsoft))
         .route("/api/{*rest}", any(|| std::future::ready(Problem::not_found())))
         .method_not_allowed_fallback(|| {
             std::future::ready(Problem::new(Code::MethodNotAllowed, "the Allow header names the methods of this path"))

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::notify::Notifier;
 use super::{App, AppError, housekeeping};
-use crate::config::{ConfigError, GoogleClient};
+use crate::config::{ConfigError, GoogleClient, MicrosoftClient};
 use crate::sync::engine::Engine;
 use crate::sync::scheduler;
-use crate::upstream::google::Setup;
 use crate::upstream::http::{Net, Transport};
 use crate::upstream::oauth::NO_REDIRECT;
 use crate::upstream::registry::{Settings, Upstreams};
+use crate::upstream::{google as at_google, microsoft as at_microsoft};
 
 /// An engine on the app's store, asking the providers that are configured. `public_url`: where they can reach us.
 ///
@@ -19,7 +19,11 @@ use crate::upstream::registry::{Settings, Upstreams};
 fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
     let net = Net::new(app.config.upstreams.allow_private).map_err(|e| AppError::Config(ConfigError(e)))?;
     let transport: Arc<dyn Transport> = Arc::new(net);
-    let settings = Settings { google: app.config.upstreams.google.as_ref().map(google) };
+    let configured = &app.config.upstreams;
+    let settings = Settings {
+        google: configured.google.as_ref().map(google),
+        microsoft: configured.microsoft.as_ref().map(microsoft),
+    };
     let upstreams = Upstreams::new(&settings, transport, &app.clock);
     let node = hex::encode(app.store().chance().bytes::<8>());
     let engine = Engine::new(app.store().clone(), app.gate.keys.clone(), Arc::new(upstreams), node, public_url);
@@ -27,14 +31,29 @@ fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
     Ok(engine)
 }
 
-fn google(client: &GoogleClient) -> Setup {
+fn google(client: &GoogleClient) -> at_google::Setup {
     let redirect = client.redirect_uri.clone().unwrap_or_else(|| NO_REDIRECT.to_owned());
-    let mut setup = Setup::new(client.id.clone(), client.secret.clone(), redirect);
+    let mut setup = at_google::Setup::new(client.id.clone(), client.secret.clone(), redirect);
     for (address, configured) in [
         (&mut setup.api_url, &client.api_url),
         (&mut setup.auth_url, &client.auth_url),
         (&mut setup.token_url, &client.token_url),
         (&mut setup.revoke_url, &client.revoke_url),
+    ] {
+        if let Some(configured) = configured {
+            address.clone_from(configured);
+        }
+    }
+    setup
+}
+
+fn microsoft(client: &MicrosoftClient) -> at_microsoft::Setup {
+    let redirect = client.redirect_uri.clone().unwrap_or_else(|| NO_REDIRECT.to_owned());
+    let mut setup = at_microsoft::Setup::new(client.id.clone(), client.secret.clone(), redirect);
+    for (address, configured) in [
+        (&mut setup.tenant, &client.tenant),
+        (&mut setup.graph_url, &client.graph_url),
+        (&mut setup.authority_url, &client.authority_url),
     ] {
         if let Some(configured) = configured {
             address.clone_from(configured);

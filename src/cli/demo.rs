@@ -2,6 +2,8 @@
 
 #[cfg(feature = "demo")]
 mod google;
+#[cfg(feature = "demo")]
+mod microsoft;
 
 use std::io::Write;
 
@@ -47,7 +49,7 @@ struct Person {
 pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Done {
     let folder = tempfile::tempdir()?;
     #[cfg(feature = "demo")]
-    let google = google::DemoGoogle::start().await?;
+    let (google, microsoft) = (google::DemoGoogle::start().await?, microsoft::DemoMicrosoft::start().await?);
     let layer = Layer {
         data_dir: Some(folder.path().to_owned()),
         database: Some(format!("sqlite:{}", folder.path().join("demo.db").display())),
@@ -55,7 +57,7 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
         ..Layer::default()
     };
     #[cfg(feature = "demo")]
-    let layer = google.configure(layer);
+    let layer = microsoft.configure(google.configure(layer));
     let config = config(common, layer)?;
     telemetry::log_to_stderr(config.log_format, if config.log == LOG_DEFAULT { "warn" } else { &config.log });
     let app = App::open(config).await?;
@@ -74,12 +76,13 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
     }
     let [ada, ..] = &people;
     #[cfg(feature = "demo")]
-    let google_url = {
+    let (google_url, microsoft_url) = {
         google.connect(&app, &url, &ada.user).await?;
-        Some(google.url())
+        microsoft.connect(&app, &url, &ada.user).await?;
+        (Some(google.url()), Some(microsoft.url()))
     };
     #[cfg(not(feature = "demo"))]
-    let google_url: Option<String> = None;
+    let (google_url, microsoft_url): (Option<String>, Option<String>) = (None, None);
     let token = token(&app, &ada.user).await?;
     let feed = feed(&app, &ada.user).await?;
     let feed_url = format!("{url}/api/ics/{feed}.ics");
@@ -93,10 +96,13 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
         .iter()
         .map(|p| format!("  {:<8}{}  ({})\n", p.user.name.as_str(), p.password, p.user.role.as_str()))
         .collect();
-    let simulated = google_url
-        .as_ref()
-        .map(|page| format!("Google   {page}  (simulated, connected to ada's calendar both ways: edit events there)\n"))
-        .unwrap_or_default();
+    let simulated: String = [("Google   ", &google_url), ("Outlook  ", &microsoft_url)]
+        .into_iter()
+        .filter_map(|(name, page)| Some((name, page.as_ref()?)))
+        .map(|(name, page)| {
+            format!("{name}{page}  (simulated, connected to ada's calendar both ways: edit events there)\n")
+        })
+        .collect();
     output.say(
         format_args!(
             "Kalends demo; everything is gone when it stops (Ctrl-C).\n\nWeb      {url}/\nCalDAV   {caldav_url}\n\
@@ -104,7 +110,7 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
              {logins}"
         ),
         &json!({ "web_url": format!("{url}/"), "caldav_url": caldav_url, "feed_url": feed_url, "users": users,
-            "api_token": token, "google_url": google_url, "microsoft_url": null }),
+            "api_token": token, "google_url": google_url, "microsoft_url": microsoft_url }),
     );
     std::io::stdout().flush()?;
     let done = serve::run(server, &app, engine).await;

@@ -7,11 +7,14 @@ use serde_json::json;
 use super::{Done, Failure, Output, audit, user_named};
 use crate::app::{App, sync};
 use crate::domain::ids::{ConnectionId, LinkId};
-use crate::domain::sync::{ConnectionStatus, LinkStatus, RunKind, RunStatus};
+use crate::domain::sync::{ConnectionStatus, LinkStatus, Provider, RunKind, RunStatus};
 use crate::domain::time::Instant;
 use crate::store::{Connection, Due, Link, RunFilter, User};
-use crate::sync::desk::Imported;
+use crate::sync::desk::{DeviceAsked, Imported, NewConsent};
 use crate::sync::engine::Engine;
+
+/// Who began a consent on the command line.
+const CONSOLE: &str = "console";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum ConnectionCommand {
@@ -19,6 +22,13 @@ pub(super) enum ConnectionCommand {
     List {
         /// Whose
         user: String,
+    },
+    /// Connect an account by a code that is typed on another device, and wait until it was
+    Connect {
+        /// Whose it will be
+        user: String,
+        /// At which provider (microsoft)
+        provider: String,
     },
     /// Pause a connection with all its links
     Pause(One),
@@ -93,6 +103,7 @@ pub(super) async fn connection(command: ConnectionCommand, app: &App, output: &O
             }
             Ok(())
         }
+        ConnectionCommand::Connect { user, provider } => connect(app, output, &user, &provider).await,
         ConnectionCommand::Pause(one) => set_connection(app, output, &one, ConnectionStatus::Paused).await,
         ConnectionCommand::Resume(one) => set_connection(app, output, &one, ConnectionStatus::Active).await,
         ConnectionCommand::Revoke { one, remove } => {
@@ -111,6 +122,49 @@ pub(super) async fn connection(command: ConnectionCommand, app: &App, output: &O
             Ok(())
         }
     }
+}
+
+/// Shows a code and waits until somebody typed it.
+async fn connect(app: &App, output: &Output, name: &str, provider: &str) -> Done {
+    let user = user_named(app, name).await?;
+    let known = if provider == "outlook" { Some(Provider::Microsoft) } else { Provider::parse(provider) };
+    let provider = known.ok_or_else(|| Failure::new(format!("{provider} is no provider")))?;
+    engine(app)?;
+    let new = NewConsent {
+        firm: user.firm.clone(),
+        user: user.id.clone(),
+        provider,
+        bound_to: CONSOLE.to_owned(),
+        redirect_uri: String::new(),
+        read_only: false,
+        login_hint: None,
+    };
+    let begun = app.desk.begin_device(new).await?;
+    output.say(
+        format_args!("Open {} in any browser and type the code {}", begun.page, begun.user_code),
+        &json!({ "verification_uri": begun.page, "user_code": begun.user_code, "expires_at": begun.expires.to_string() }),
+    );
+    let wait = std::time::Duration::from_secs(begun.interval_s.unsigned_abs().clamp(1, 60));
+    while app.store().now() < begun.expires {
+        tokio::time::sleep(wait).await;
+        let asked = DeviceAsked {
+            firm: user.firm.clone(),
+            user: user.id.clone(),
+            bound_to: CONSOLE.to_owned(),
+            state: begun.state.clone(),
+        };
+        let Some(connected) = app.desk.finish_device(asked).await? else { continue };
+        let id = connected.connection.as_str();
+        audit(app, &user, "calendar_connection_connected", id).await?;
+        let note = if connected.too_little { ", but too little was granted" } else { "" };
+        output.say(
+            format_args!("connected {id}: {}{note}", connected.account),
+            &json!({ "id": id, "account": connected.account, "writable": connected.writable,
+                "too_little": connected.too_little }),
+        );
+        return Ok(());
+    }
+    Err(Failure::new("nobody typed the code in time"))
 }
 
 pub(super) async fn link(command: LinkCommand, app: &App, output: &Output) -> Done {

@@ -44,6 +44,18 @@ pub struct Layer {
     pub google_token_url: Option<String>,
     /// `GOOGLE_REVOKE_URL`
     pub google_revoke_url: Option<String>,
+    /// `MICROSOFT_CLIENT_ID`
+    pub microsoft_client_id: Option<String>,
+    /// `MICROSOFT_CLIENT_SECRET`
+    pub microsoft_client_secret: Option<String>,
+    /// `MICROSOFT_REDIRECT_URI`
+    pub microsoft_redirect_uri: Option<String>,
+    /// `MICROSOFT_TENANT`
+    pub microsoft_tenant: Option<String>,
+    /// `MICROSOFT_GRAPH_URL`
+    pub microsoft_graph_url: Option<String>,
+    /// `MICROSOFT_AUTHORITY_URL`
+    pub microsoft_authority_url: Option<String>,
     /// `KALENDS_ALLOW_PRIVATE_UPSTREAMS`: `true` or `false`
     pub allow_private_upstreams: Option<bool>,
     /// `KALENDS_CLOCK_FILE`, for tests alone: the clock is ahead by as many milliseconds as this file says
@@ -80,6 +92,12 @@ impl Layer {
                 "GOOGLE_AUTH_URL" => layer.google_auth_url = Some(value),
                 "GOOGLE_TOKEN_URL" => layer.google_token_url = Some(value),
                 "GOOGLE_REVOKE_URL" => layer.google_revoke_url = Some(value),
+                "MICROSOFT_CLIENT_ID" => layer.microsoft_client_id = Some(value),
+                "MICROSOFT_CLIENT_SECRET" => layer.microsoft_client_secret = Some(value),
+                "MICROSOFT_REDIRECT_URI" => layer.microsoft_redirect_uri = Some(value),
+                "MICROSOFT_TENANT" => layer.microsoft_tenant = Some(value),
+                "MICROSOFT_GRAPH_URL" => layer.microsoft_graph_url = Some(value),
+                "MICROSOFT_AUTHORITY_URL" => layer.microsoft_authority_url = Some(value),
                 "KALENDS_ALLOW_PRIVATE_UPSTREAMS" => {
                     layer.allow_private_upstreams = Some(matches!(value.as_str(), "1" | "true" | "yes"));
                 }
@@ -130,6 +148,12 @@ impl Layer {
             google_auth_url: self.google_auth_url.or(other.google_auth_url),
             google_token_url: self.google_token_url.or(other.google_token_url),
             google_revoke_url: self.google_revoke_url.or(other.google_revoke_url),
+            microsoft_client_id: self.microsoft_client_id.or(other.microsoft_client_id),
+            microsoft_client_secret: self.microsoft_client_secret.or(other.microsoft_client_secret),
+            microsoft_redirect_uri: self.microsoft_redirect_uri.or(other.microsoft_redirect_uri),
+            microsoft_tenant: self.microsoft_tenant.or(other.microsoft_tenant),
+            microsoft_graph_url: self.microsoft_graph_url.or(other.microsoft_graph_url),
+            microsoft_authority_url: self.microsoft_authority_url.or(other.microsoft_authority_url),
             allow_private_upstreams: self.allow_private_upstreams.or(other.allow_private_upstreams),
             clock_file: self.clock_file.or(other.clock_file),
             notify_url: self.notify_url.or(other.notify_url),

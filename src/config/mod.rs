@@ -15,7 +15,7 @@ use crate::store::Database;
 
 pub use layer::Layer;
 pub use notify::{HookConfig, NotifyConfig};
-pub use upstreams::{GoogleClient, UpstreamsConfig};
+pub use upstreams::{GoogleClient, MicrosoftClient, UpstreamsConfig};
 
 /// Where the server listens when nobody says otherwise: loopback, so that a first try exposes nothing.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8840";

@@ -91,6 +91,34 @@ pub struct Begun {
     pub state: String,
 }
 
+/// A consent that goes on another device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceBegun {
+    /// What the person types there.
+    pub user_code: String,
+    /// Where they type it.
+    pub page: String,
+    /// What to ask with whether they did.
+    pub state: String,
+    /// How long to wait between two questions, in seconds.
+    pub interval_s: i64,
+    /// Until when the code is good.
+    pub expires: Instant,
+}
+
+/// A question whether somebody consented on another device.
+#[derive(Clone, Debug)]
+pub struct DeviceAsked {
+    /// The firm.
+    pub firm: FirmId,
+    /// Who asks.
+    pub user: UserId,
+    /// The session or token that asks.
+    pub bound_to: String,
+    /// What [`Desk::begin_device`] gave.
+    pub state: String,
+}
+
 /// A consent to finish.
 #[derive(Clone, Debug)]
 pub struct Granted {
@@ -306,6 +334,11 @@ orders! {
     /// in the account's connection. A connection that was there before is used again and its links run at once. Of the
     /// arguments nothing is kept or logged.
     FinishConsent / finish_consent(granted: Granted) -> Connected;
+    /// Begins a consent on another device, for programs and people that no browser can come back to. Its redirect is not
+    /// looked at.
+    BeginDevice / begin_device(new: NewConsent) -> DeviceBegun;
+    /// Asks whether it was given. `None`: not yet; to be asked again after the interval, with the same state.
+    FinishDevice / finish_device(asked: DeviceAsked) -> Option<Connected>;
     /// The calendars of a connection's account, as the provider lists them now.
     RemoteCalendars / remote_calendars(firm: FirmId, connection: ConnectionId) -> Vec<RemoteCalendar>;
     /// What a run of the link would do now: the very plan that a run would carry out, not carried out.

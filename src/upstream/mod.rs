@@ -8,15 +8,18 @@
 //! | --- | --- |
 //! | `answer` | what a provider said, and how a call failed |
 //! | `http` | the one way out |
-//! | `oauth` | the user's consent and the tokens that come of it |
+//! | `oauth`, `device` | the user's consent, here or on another device, and the tokens that come of it |
 //! | `lens` | events and calendar objects, for connectors whose provider has events of its own |
 //! | `google` | Google Calendar |
+//! | `microsoft` | Microsoft 365 and Outlook.com |
 //! | `registry` | the providers that the operator set up |
 
 pub mod answer;
+pub mod device;
 pub mod google;
 pub mod http;
 mod lens;
+pub mod microsoft;
 pub mod oauth;
 pub mod registry;
 
@@ -30,6 +33,9 @@ pub use answer::{Batch, Channel, Entry, Failure, Folded, Next, RemoteCalendar, U
 
 /// One call's answer.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
+
+/// One of many items that were asked for, with its own outcome; `None`: it is not there.
+pub type Fetched = (RemoteId, Result<Option<Snapshot>, Failure>);
 
 /// Where a call goes: the account's credential and the calendar.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +92,13 @@ pub trait Upstream: Send + Sync {
     /// The calendars of the account.
     fn calendars<'a>(&'a self, secret: &'a SecretString, account: &'a str) -> Answer<'a, Vec<RemoteCalendar>>;
 
+    /// Whether a listing always names all that there is, each with a tag that tells whether it changed. No cursor is kept
+    /// then: [`Upstream::fold`] is given what was held and says [`Folded::Incomplete`] where the tag is another, and what
+    /// a whole listing does not name is gone once it was asked for.
+    fn lists_all(&self) -> bool {
+        false
+    }
+
     /// What changed since the cursor (`None`: everything), page by page: `page` is what the last [`Batch`] gave.
     ///
     /// # Errors
@@ -94,6 +107,17 @@ pub trait Upstream: Send + Sync {
 
     /// One item whole, with every exception of its series; `None`: it is not there (never, deleted, cancelled).
     fn fetch<'a>(&'a self, at: At<'a>, id: &'a RemoteId) -> Answer<'a, Option<Snapshot>>;
+
+    /// As [`Upstream::fetch`] of each, with each its own outcome; in fewer calls where the provider has a way.
+    fn fetch_all<'a>(&'a self, at: At<'a>, ids: &'a [RemoteId]) -> Answer<'a, Vec<Fetched>> {
+        Box::pin(async move {
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                found.push((id.clone(), self.fetch(at, id).await));
+            }
+            Ok(found)
+        })
+    }
 
     /// The id under which an object is created: made of `key`, so that a second try finds the first. `None`: the
     /// provider chooses, and [`Upstream::find`] looks for the key.
@@ -128,6 +152,12 @@ pub trait Upstream: Send + Sync {
 
     /// Asks for notifications about the calendar to `address`; `token` comes back with each. `id` is ours and unique.
     fn watch<'a>(&'a self, at: At<'a>, id: &'a str, address: &'a str, token: &'a str) -> Answer<'a, Channel>;
+
+    /// Has a channel go on for longer. `None`: the provider cannot, or has it no more, and another is needed.
+    fn renew<'a>(&'a self, at: At<'a>, channel: &'a Channel) -> Answer<'a, Option<Channel>> {
+        let _ = (at, channel);
+        Box::pin(async { Ok(None) })
+    }
 
     /// Stops notifications. Gone already is done.
     fn unwatch<'a>(&'a self, at: At<'a>, channel: &'a Channel) -> Answer<'a, ()>;

@@ -29,7 +29,7 @@ pub const NO_REDIRECT: &str = "http://127.0.0.1/";
 const TOKEN_BYTES_MAX: usize = 1024 * 1024;
 /// How long an access token lasts where its provider does not say (RFC 6749 leaves it open): short, so that it is
 /// renewed early rather than late.
-const LIFETIME_DEFAULT_S: u64 = 300;
+pub(super) const LIFETIME_DEFAULT_S: u64 = 300;
 /// Chance that goes into a PKCE verifier: 32 bytes make its 43 characters (RFC 7636 §4.1).
 pub const VERIFIER_BYTES: usize = 32;
 
@@ -40,6 +40,8 @@ pub struct Provider {
     pub auth_url: String,
     /// Where codes and refresh tokens become access tokens.
     pub token_url: String,
+    /// Where a code for another device is got; not every provider has one.
+    pub device_url: Option<String>,
     /// Where a grant is ended; not every provider has one.
     pub revoke_url: Option<String>,
     /// What tells who granted: a JSON answer, and the pointer to the name in it.
@@ -56,6 +58,10 @@ pub struct Provider {
     pub scopes_reading: Vec<String>,
     /// Any one scope of a group will do in its place: `(asked, wider ones)`.
     pub wider: Vec<(&'static str, &'static [&'static str])>,
+    /// Of the scopes, those that tell what was granted; empty: all of them. Some providers leave others unsaid.
+    pub needed: Vec<&'static str>,
+    /// What the provider's own words in a refusal mean, where they mean more than the error's name.
+    pub explain: fn(&str) -> Option<Failure>,
     /// Parameters of the provider's own for the user's way there.
     pub extra: Vec<(&'static str, &'static str)>,
 }
@@ -172,7 +178,7 @@ impl Provider {
             .set_pkce_verifier(verifier.pkce())
             .request_async(&wire)
             .await;
-        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error))
+        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error, self.explain))
     }
 
     /// A new access token. Where the answer has a refresh token too, the old one may be dead: store the new one before
@@ -189,7 +195,7 @@ impl Provider {
         let (client, wire) = (self.client()?, Wire::new(transport, now));
         let held = RefreshToken::new(refresh.expose_secret().to_owned());
         let answer = client.exchange_refresh_token(&held).request_async(&wire).await;
-        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error))
+        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error, self.explain))
     }
 
     /// Ends the grant, by its refresh or access token. One that is gone already is done.
@@ -243,6 +249,9 @@ impl Provider {
     #[must_use]
     pub fn granted(&self, scopes: &[String]) -> Granted {
         let has = |asked: &String| {
+            if !self.needed.is_empty() && !self.needed.contains(&asked.as_str()) {
+                return true;
+            }
             let wider = self.wider.iter().find(|(name, _)| name == asked).map_or(&[][..], |(_, wider)| wider);
             scopes.iter().any(|scope| scope == asked || wider.contains(&scope.as_str()))
         };
@@ -271,7 +280,7 @@ impl Provider {
     }
 }
 
-const LIMITS: Limits = Limits { bytes_max: TOKEN_BYTES_MAX, ..Limits::ONE };
+pub(super) const LIMITS: Limits = Limits { bytes_max: TOKEN_BYTES_MAX, ..Limits::ONE };
 
 /// Our transport as the OAuth library wants it, keeping what the library drops.
 struct Wire<'a> {
@@ -303,7 +312,11 @@ impl<'a> Wire<'a> {
         Ok(answer.map(|body| body.to_vec()))
     }
 
-    fn failure(&self, error: RequestTokenError<TransportError, oauth2::basic::BasicErrorResponse>) -> Failure {
+    fn failure(
+        &self,
+        error: RequestTokenError<TransportError, oauth2::basic::BasicErrorResponse>,
+        explain: fn(&str) -> Option<Failure>,
+    ) -> Failure {
         let status = self.status.load(Ordering::Relaxed);
         let wait = *self.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match error {
@@ -312,14 +325,10 @@ impl<'a> Wire<'a> {
             RequestTokenError::ServerResponse(_) if status == 429 || status >= 500 => {
                 refused(status, &HeaderMap::new(), self.now, wait)
             }
-            RequestTokenError::ServerResponse(answer) => match answer.error().as_ref() {
-                "invalid_grant" => Failure::NeedsConsent("the grant is gone: expired, revoked or used".into()),
-                "access_denied" | "invalid_scope" => Failure::NeedsConsent("the provider denied access".into()),
-                "invalid_client" | "unauthorized_client" => {
-                    Failure::Refused("the provider does not know our client id and secret".into())
-                }
-                other => Failure::Refused(format!("the token endpoint said {:?}", excerpt(other))),
-            },
+            RequestTokenError::ServerResponse(answer) => {
+                let explained = answer.error_description().and_then(|text| explain(text));
+                explained.unwrap_or_else(|| named(answer.error().as_ref()))
+            }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) if status == 200 => {
                 Failure::BadAnswer("the token endpoint's answer is no token".into())
             }
@@ -330,8 +339,23 @@ impl<'a> Wire<'a> {
     }
 }
 
+/// What the errors of RFC 6749 §5.2 mean.
+pub(super) fn named(error: &str) -> Failure {
+    match error {
+        "invalid_grant" => Failure::NeedsConsent("the grant is gone: expired, revoked or used".into()),
+        "interaction_required" | "consent_required" => {
+            Failure::NeedsConsent("the provider wants you to sign in again".into())
+        }
+        "access_denied" | "invalid_scope" => Failure::NeedsConsent("the provider denied access".into()),
+        "invalid_client" | "unauthorized_client" => {
+            Failure::Refused("the provider does not know our client id and secret".into())
+        }
+        other => Failure::Refused(format!("the token endpoint said {:?}", excerpt(other))),
+    }
+}
+
 /// A status without a reason that would say more.
-fn refused(status: u16, headers: &HeaderMap, now: Instant, wait: Option<std::time::Duration>) -> Failure {
+pub(super) fn refused(status: u16, headers: &HeaderMap, now: Instant, wait: Option<std::time::Duration>) -> Failure {
     let wait = wait.or_else(|| retry_after(headers, now));
     let said = format!("the provider's sign-in answered {status}");
     match StatusCode::from_u16(status) {
@@ -354,7 +378,7 @@ fn tokens(answer: &oauth2::basic::BasicTokenResponse, now: Instant) -> Tokens {
     }
 }
 
-fn misconfigured(what: &str) -> Failure {
+pub(super) fn misconfigured(what: &str) -> Failure {
     Failure::Refused(format!("the {what} URL of the configuration is no URL"))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::google::{self, Google};
 use super::http::Transport;
+use super::microsoft::{self, Microsoft};
 use super::{Upstream, oauth};
 use crate::domain::sync::Provider;
 use crate::domain::time::Clock;
@@ -13,6 +14,8 @@ use crate::domain::time::Clock;
 pub struct Settings {
     /// Google Calendar.
     pub google: Option<google::Setup>,
+    /// Microsoft 365 and Outlook.com.
+    pub microsoft: Option<microsoft::Setup>,
 }
 
 /// Every provider that can be asked, each with its OAuth where it has one.
@@ -20,6 +23,7 @@ pub struct Settings {
 pub struct Upstreams {
     transport: Arc<dyn Transport>,
     google: Option<(Arc<Google>, Arc<oauth::Provider>)>,
+    microsoft: Option<(Arc<Microsoft>, Arc<oauth::Provider>)>,
     /// Stand in for the real ones in tests.
     others: Vec<Arc<dyn Upstream>>,
 }
@@ -32,13 +36,17 @@ impl Upstreams {
             let google = Google::new(Arc::clone(&transport), Arc::clone(clock), setup.api_url.clone());
             (Arc::new(google), Arc::new(setup.oauth()))
         });
-        Upstreams { transport, google, others: Vec::new() }
+        let microsoft = settings.microsoft.as_ref().map(|setup| {
+            let microsoft = Microsoft::new(Arc::clone(&transport), Arc::clone(clock), setup.graph_url.clone());
+            (Arc::new(microsoft), Arc::new(setup.oauth()))
+        });
+        Upstreams { transport, google, microsoft, others: Vec::new() }
     }
 
     /// These and no others, for tests of what asks them.
     #[must_use]
     pub fn of_these(others: Vec<Arc<dyn Upstream>>, transport: Arc<dyn Transport>) -> Upstreams {
-        Upstreams { transport, google: None, others }
+        Upstreams { transport, google: None, microsoft: None, others }
     }
 
     /// The provider, if it can be asked.
@@ -49,7 +57,8 @@ impl Upstreams {
         }
         match provider {
             Provider::Google => self.google.as_ref().map(|(google, _)| Arc::clone(google) as Arc<dyn Upstream>),
-            Provider::Microsoft | Provider::Apple | Provider::Caldav | Provider::Ics => None,
+            Provider::Microsoft => self.microsoft.as_ref().map(|(up, _)| Arc::clone(up) as Arc<dyn Upstream>),
+            Provider::Apple | Provider::Caldav | Provider::Ics => None,
         }
     }
 
@@ -58,7 +67,8 @@ impl Upstreams {
     pub fn oauth(&self, provider: Provider) -> Option<Arc<oauth::Provider>> {
         match provider {
             Provider::Google => self.google.as_ref().map(|(_, oauth)| Arc::clone(oauth)),
-            Provider::Microsoft | Provider::Apple | Provider::Caldav | Provider::Ics => None,
+            Provider::Microsoft => self.microsoft.as_ref().map(|(_, oauth)| Arc::clone(oauth)),
+            Provider::Apple | Provider::Caldav | Provider::Ics => None,
         }
     }
 
@@ -71,6 +81,9 @@ impl Upstreams {
 
 impl std::fmt::Debug for Upstreams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upstreams").field("google", &self.google.is_some()).finish_non_exhaustive()
+        f.debug_struct("Upstreams")
+            .field("google", &self.google.is_some())
+            .field("microsoft", &self.microsoft.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! Pages for people: signing in, where everything is, and connecting calendars. Server-rendered, no script, no request to anywhere else.
 //! It speaks to the store through the same methods as the API and knows nothing of CalDAV.
 
+mod device;
 mod pages;
 mod sync;
 
@@ -31,9 +32,11 @@ pub fn router(gate: Gate, desk: Desk) -> Router {
         .route("/sign-out", post(pages::sign_out))
         .route("/sync", get(sync::overview))
         .route("/sync/paste", post(sync::pasted))
+        .route("/sync/device", post(device::typed))
+        .route("/sync/device/{provider}", post(device::begin))
         .route("/sync/connections/{id}", get(sync::choose).post(sync::chosen))
-        .route("/api/sync/google/connect", get(sync::connect))
-        .route("/api/sync/google/callback", get(sync::callback))
+        .route("/api/sync/{provider}/connect", get(sync::connect))
+        .route("/api/sync/{provider}/callback", get(sync::callback))
         .layer(Extension(desk))
         .layer(CsrfLayer::new())
         .layer(header(header::CACHE_CONTROL, "no-store"))

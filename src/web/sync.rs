@@ -1,4 +1,4 @@
-//! Syncing in a browser: how everything stands, the way to Google and back, and which calendar goes with which.
+//! Syncing in a browser: how everything stands, the way to a provider and back, and which calendar goes with which.
 //!
 //! Nobody is sent anywhere but to the provider and to our own pages; what comes back with a person counts only in the
 //! session that began.
@@ -20,22 +20,42 @@ use crate::domain::sync::{
 };
 use crate::domain::time::MINUTE_MS;
 use crate::store::{Connection, LinkObstacle, LinkSettings, NewLink, StoreError};
-use crate::sync::desk::{Desk, DeskError, Granted, NewConsent, RemoteCalendar};
+use crate::sync::desk::{Connected, Desk, DeskError, Granted, NewConsent, RemoteCalendar};
 
-const CALLBACK: &str = "/api/sync/google/callback";
+/// The providers that a browser is sent to, with what their operator enters and how a person takes the way home by hand.
+const BY_CONSENT: [(Provider, &str, &str); 2] = [
+    (Provider::Google, "Google Calendar", "an OAuth client (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET)"),
+    (
+        Provider::Microsoft,
+        "Microsoft 365 or Outlook.com",
+        "an application (MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET)",
+    ),
+];
 /// Where a person ends up whose browser runs on another machine: nothing answers there, and the address is pasted.
 /// Google lets clients of the kind "desktop app" use any port of the loopback address.
 const LOOPBACK: &str = "http://127.0.0.1/";
+/// Microsoft knows that address by this name only.
+const LOCALHOST: &str = "http://localhost/";
 /// Addresses that are pasted are some hundred characters.
 const ADDRESS_CHARS_MAX: usize = 8_192;
 
 #[derive(Template)]
 #[template(path = "sync.html")]
 struct Overview {
-    google: bool,
+    offers: Vec<OfferRow>,
     problem: Option<String>,
     connections: Vec<ConnectionRow>,
     links: Vec<LinkRow>,
+}
+
+/// A provider that accounts are connected of by consent.
+struct OfferRow {
+    word: &'static str,
+    name: &'static str,
+    entered: &'static str,
+    configured: bool,
+    /// Whether its codes can be typed on another device.
+    codes: bool,
 }
 
 struct ConnectionRow {
@@ -77,6 +97,7 @@ pub(super) struct Back {
     code: Option<String>,
     state: Option<String>,
     error: Option<String>,
+    error_description: Option<String>,
 }
 
 /// A pasted address.
@@ -93,14 +114,14 @@ pub(super) struct Chosen {
     direction: String,
 }
 
-fn shown(status: StatusCode, page: &impl Template) -> Response {
+pub(super) fn shown(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-fn see(path: &str) -> Response {
+pub(super) fn see(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, path)]).into_response()
 }
 
@@ -119,15 +140,31 @@ pub(super) async fn overview(
 
 async fn page(gate: &Gate, desk: &Desk, caller: &Caller, status: StatusCode, problem: Option<String>) -> Response {
     let offers = desk.offers().await.unwrap_or_default();
-    let google = offers.iter().any(|o| o.provider == Provider::Google && o.configured);
+    let offers = offered(&offers);
     match rows(gate, caller).await {
-        Ok((connections, links)) => shown(status, &Overview { google, problem, connections, links }),
+        Ok((connections, links)) => shown(status, &Overview { offers, problem, connections, links }),
         Err(_) => {
             let problem = Some("The database is busy; please try again in a moment.".to_owned());
-            let page = Overview { google, problem, connections: Vec::new(), links: Vec::new() };
+            let page = Overview { offers, problem, connections: Vec::new(), links: Vec::new() };
             shown(StatusCode::SERVICE_UNAVAILABLE, &page)
         }
     }
+}
+
+fn offered(offers: &[crate::sync::desk::Offer]) -> Vec<OfferRow> {
+    let row = |(provider, name, entered): &(Provider, &'static str, &'static str)| OfferRow {
+        word: provider.as_str(),
+        name,
+        entered,
+        configured: offers.iter().any(|offer| offer.provider == *provider && offer.configured),
+        codes: *provider == Provider::Microsoft,
+    };
+    BY_CONSENT.iter().map(row).collect()
+}
+
+/// The provider that a path names, if people are sent to it.
+pub(super) fn by_consent(word: &str) -> Option<Provider> {
+    BY_CONSENT.iter().map(|(provider, ..)| *provider).find(|provider| provider.as_str() == word)
 }
 
 async fn rows(gate: &Gate, caller: &Caller) -> Result<(Vec<ConnectionRow>, Vec<LinkRow>), StoreError> {
@@ -161,27 +198,30 @@ fn named(calendar: &crate::domain::calendar::Calendar) -> String {
     calendar.settings.display_name.clone().unwrap_or_else(|| calendar.slug.as_str().to_owned())
 }
 
-/// Sends a signed-in person to Google.
+/// Sends a signed-in person to a provider.
 pub(super) async fn connect(
     State(gate): State<Gate>,
     Extension(desk): Extension<Desk>,
     Extension(visit): Extension<Visit>,
+    Path(word): Path<String>,
     Query(begin): Query<Begin>,
     headers: HeaderMap,
 ) -> Response {
     let Some(caller) = session(&gate, &visit, &headers).await else { return see("/") };
+    let Some(provider) = by_consent(&word) else { return see("/sync") };
     let offers = desk.offers().await.unwrap_or_default();
-    let registered = offers.into_iter().find(|o| o.provider == Provider::Google).and_then(|o| o.redirect_uri);
+    let registered = offers.into_iter().find(|o| o.provider == provider).and_then(|o| o.redirect_uri);
     let redirect_uri = match (begin.paste.is_some(), registered) {
         (true, Some(uri)) if uri.starts_with("http://127.0.0.1") || uri.starts_with("http://localhost") => uri,
+        (true, _) if provider == Provider::Microsoft => LOCALHOST.to_owned(),
         (true, _) => LOOPBACK.to_owned(),
         (false, Some(uri)) => uri,
-        (false, None) => format!("{}{CALLBACK}", visit.base_url),
+        (false, None) => format!("{}/api/sync/{word}/callback", visit.base_url),
     };
     let new = NewConsent {
         firm: caller.firm.clone(),
         user: caller.user.clone(),
-        provider: Provider::Google,
+        provider,
         bound_to: caller.binding(),
         redirect_uri,
         read_only: false,
@@ -193,17 +233,19 @@ pub(super) async fn connect(
     }
 }
 
-/// Where Google sends a person back to.
+/// Where a provider sends a person back to.
 pub(super) async fn callback(
     State(gate): State<Gate>,
     Extension(desk): Extension<Desk>,
     Extension(visit): Extension<Visit>,
+    Path(word): Path<String>,
     Query(back): Query<Back>,
     headers: HeaderMap,
 ) -> Response {
-    match session(&gate, &visit, &headers).await {
-        Some(caller) => finish(&gate, &desk, &visit, &caller, back).await,
-        None => see("/"),
+    let Some(caller) = session(&gate, &visit, &headers).await else { return see("/") };
+    match by_consent(&word) {
+        Some(provider) => finish(&gate, &desk, &visit, &caller, Some(provider), back).await,
+        None => see("/sync"),
     }
 }
 
@@ -223,24 +265,41 @@ pub(super) async fn pasted(
         return page(&gate, &desk, &caller, StatusCode::BAD_REQUEST, Some(problem)).await;
     };
     let part = |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, value)| value.into_owned());
-    let back = Back { code: part("code"), state: part("state"), error: part("error") };
-    finish(&gate, &desk, &visit, &caller, back).await
+    let back = Back {
+        code: part("code"),
+        state: part("state"),
+        error: part("error"),
+        error_description: part("error_description"),
+    };
+    finish(&gate, &desk, &visit, &caller, None, back).await
 }
 
-async fn finish(gate: &Gate, desk: &Desk, visit: &Visit, caller: &Caller, back: Back) -> Response {
+async fn finish(
+    gate: &Gate,
+    desk: &Desk,
+    visit: &Visit,
+    caller: &Caller,
+    provider: Option<Provider>,
+    back: Back,
+) -> Response {
     let (Some(code), Some(state), None) = (back.code, back.state, &back.error) else {
-        let problem = match back.error.as_deref() {
-            Some("access_denied") => "Google was not allowed to share the calendar. Nothing was connected.",
-            Some(_) => "Google refused. Nothing was connected.",
-            None => "This is not an address that Google sends people to after they consented.",
+        let who = match provider {
+            Some(Provider::Google) => "Google",
+            Some(Provider::Microsoft) => "Microsoft",
+            _ => "The provider",
         };
-        return page(gate, desk, caller, StatusCode::BAD_REQUEST, Some(problem.to_owned())).await;
+        let problem = match back.error.as_deref() {
+            Some("access_denied") => format!("{who} was not allowed to share the calendar. Nothing was connected."),
+            Some(_) => format!("{who} refused{}. Nothing was connected.", number_of(back.error_description.as_deref())),
+            None => "This is not an address that a provider sends people to after they consented.".to_owned(),
+        };
+        return page(gate, desk, caller, StatusCode::BAD_REQUEST, Some(problem)).await;
     };
     let granted = Granted {
         firm: caller.firm.clone(),
         user: caller.user.clone(),
         bound_to: caller.binding(),
-        provider: Some(Provider::Google),
+        provider,
         code: SecretString::from(code),
         state,
     };
@@ -248,6 +307,17 @@ async fn finish(gate: &Gate, desk: &Desk, visit: &Visit, caller: &Caller, back: 
         Ok(connected) => connected,
         Err(error) => return failed(gate, desk, caller, &error).await,
     };
+    came_in(gate, desk, visit, caller, connected).await
+}
+
+/// On to the account's calendars.
+pub(super) async fn came_in(
+    gate: &Gate,
+    desk: &Desk,
+    visit: &Visit,
+    caller: &Caller,
+    connected: Connected,
+) -> Response {
     let act = visit.act(caller, "calendar_connection_connected", connected.connection.as_str(), &serde_json::json!({}));
     let audited = async {
         let mut tx = gate.store.write().await?;
@@ -265,8 +335,15 @@ async fn finish(gate: &Gate, desk: &Desk, visit: &Visit, caller: &Caller, back: 
     see(&format!("/sync/connections/{}", connected.connection))
 }
 
+/// The number by which Microsoft's refusals are looked up; nothing else of what came with the address is shown.
+fn number_of(description: Option<&str>) -> String {
+    let rest = description.and_then(|text| text.split_once("AADSTS")).map_or("", |(_, rest)| rest);
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).take(9).collect();
+    if digits.is_empty() { digits } else { format!(" (AADSTS{digits})") }
+}
+
 /// The page after something failed; the sentence has neither a secret nor what somebody sent.
-async fn failed(gate: &Gate, desk: &Desk, caller: &Caller, error: &DeskError) -> Response {
+pub(super) async fn failed(gate: &Gate, desk: &Desk, caller: &Caller, error: &DeskError) -> Response {
     let (status, problem) = match error {
         DeskError::BadConsent => {
             (StatusCode::BAD_REQUEST, "This consent is used or over. Please begin again.".to_owned())

@@ -87,7 +87,7 @@ async fn exceptions_of_people_come_with_the_delta() {
     let bench = Bench::new();
     let id = RemoteId(bench.human(|person| person.create(&timed("Daily", &["RRULE:FREQ=DAILY;COUNT=10"]))));
     let (entries, cursor) = listing(&bench, None).await.expect("listed");
-    let held = present(folded(&bench, None, &entries, &id));
+    let held = present(folded(&bench, None, &entries, &id).await);
     let local = bench.google.put(&held, None, LENS).expect("an object");
     let slots = bench.provider().first_occurrences(ADA, id.as_str(), 5);
     bench.human(|person| person.edit(&slots[1], &json!({ "summary": "Other" })));
@@ -95,7 +95,7 @@ async fn exceptions_of_people_come_with_the_delta() {
     bench.human(|person| person.shift(&slots[3], 3_600_000));
     let (entries, _) = listing(&bench, cursor.as_deref()).await.expect("listed");
     assert!(entries.iter().all(|entry| entry.item == id), "exceptions are of their series");
-    let now = present(folded(&bench, Some(&held), &entries, &id));
+    let now = present(folded(&bench, Some(&held), &entries, &id).await);
     let fetched = bench.google.fetch(bench.at(), &id).await.expect("asked").expect("there");
     assert_eq!(bench.google.normal(&now), bench.google.normal(&fetched));
     let changed = text(&bench.google.put(&now, Some(&local), LENS).expect("an object"));
@@ -127,17 +127,17 @@ async fn this_and_following_there_is_a_shorter_series_and_a_new_one() {
     let slots = bench.provider().first_occurrences(ADA, id.as_str(), 9);
     bench.human(|person| person.edit(&slots[7], &json!({ "summary": "Late" })));
     let (entries, cursor) = listing(&bench, None).await.expect("listed");
-    let held = present(folded(&bench, None, &entries, &id));
+    let held = present(folded(&bench, None, &entries, &id).await);
     let local = bench.google.put(&held, None, LENS).expect("an object");
     assert!(text(&local).contains("SUMMARY:Late\n"));
     let tail = RemoteId(bench.human(|person| person.split(&slots[5], &json!({ "summary": "Tail" }))));
     let (entries, _) = listing(&bench, cursor.as_deref()).await.expect("listed");
-    let head = present(folded(&bench, Some(&held), &entries, &id));
+    let head = present(folded(&bench, Some(&held), &entries, &id).await);
     let fetched = bench.google.fetch(bench.at(), &id).await.expect("asked").expect("there");
     assert_eq!(bench.google.normal(&head), bench.google.normal(&fetched));
     let shortened = bench.google.put(&head, Some(&local), LENS).expect("an object");
     assert!(!text(&shortened).contains("Late") && !text(&shortened).contains("EXDATE"), "{}", text(&shortened));
-    let next = match folded(&bench, None, &entries, &tail) {
+    let next = match folded(&bench, None, &entries, &tail).await {
         Folded::Present(snapshot) => snapshot,
         Folded::Incomplete => bench.google.fetch(bench.at(), &tail).await.expect("asked").expect("there"),
         Folded::Gone => panic!("the tail is gone"),
@@ -240,7 +240,7 @@ async fn calendars_say_what_may_be_written_and_private_blocks_are_left_alone() {
     bench.calendar = RemoteCalendarId("team@group.calendar.google.com".into());
     let (entries, _) = listing(&bench, None).await.expect("listed");
     let id = entries[0].item.clone();
-    let masked = present(folded(&bench, None, &entries, &id));
+    let masked = present(folded(&bench, None, &entries, &id).await);
     assert!(!bench.google.may_write(&masked) && !masked.0.contains("Secret"));
     bench.calendar = RemoteCalendarId("read#only@group.calendar.google.com".into());
     let refused = bench.google.create(bench.at(), "key", &outgoing(&bench, &appointment("Visit"), None), false).await;

@@ -5,6 +5,8 @@
 
 mod google;
 mod google_calls;
+mod microsoft;
+mod microsoft_calls;
 mod oauth;
 mod producers;
 mod remote;

@@ -105,10 +105,18 @@ pub async fn listing(remote: &dyn Remote, cursor: Option<&str>) -> Result<(Vec<E
     panic!("the listing does not end")
 }
 
-/// What is known of one item after these entries.
-pub fn folded(remote: &dyn Remote, held: Option<&Snapshot>, entries: &[Entry], id: &RemoteId) -> Folded {
+/// What is known of one item after these entries, asked for where they do not say it all.
+pub async fn folded(remote: &dyn Remote, held: Option<&Snapshot>, entries: &[Entry], id: &RemoteId) -> Folded {
+    let upstream = remote.upstream();
     let own: Vec<Entry> = entries.iter().filter(|entry| entry.item == *id).cloned().collect();
-    remote.upstream().fold(held, &own)
+    let known = upstream.fold(held, &own);
+    if !upstream.lists_all() || known != Folded::Incomplete {
+        return known;
+    }
+    let asked = upstream.fetch_all(remote.at(), std::slice::from_ref(id)).await.expect("asked");
+    assert_eq!(asked.len(), 1);
+    let (_, found) = asked.into_iter().next().expect("an answer");
+    found.expect("readable").map_or(Folded::Gone, Folded::Present)
 }
 
 pub fn present(folded: Folded) -> Snapshot {

@@ -8,11 +8,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::find;
 use super::links::provider;
-use crate::api::extract::{Body, Nothing, Query, Syncer};
+use crate::api::extract::{Body, Nothing, Query, Syncer, Visitor};
 use crate::api::problem::{Code, Problem};
 use crate::auth::Gate;
 use crate::domain::sync::{ConnectionStatus, Provider};
-use crate::sync::desk::{Desk, DeskError, Granted, Imported, NewConsent, RemoteCalendar};
+use crate::sync::desk::{Connected, Desk, DeskError, Granted, Imported, NewConsent, RemoteCalendar};
 
 /// Redirect URIs beyond this are none.
 const REDIRECT_CHARS_MAX: usize = 2_000;
@@ -277,9 +277,20 @@ pub async fn callback(
         state: input.state,
     };
     let connected = desk.finish_consent(granted).await?;
+    Ok(Json(shown(&gate, &desk, &visitor, connected).await?))
+}
+
+/// Notes that an account was connected, and shows it with its main calendar.
+pub(super) async fn shown(
+    gate: &Gate,
+    desk: &Desk,
+    visitor: &Visitor,
+    connected: Connected,
+) -> Result<ConnectedView, Problem> {
+    let caller = &visitor.caller;
     let mut tx = gate.store.write().await?;
     let id = connected.connection.as_str();
-    super::links::audit_target(&mut tx, &visitor, "calendar_connection_connected", id).await?;
+    super::links::audit_target(&mut tx, visitor, "calendar_connection_connected", id).await?;
     tx.commit().await?;
     // That the calendars cannot be listed just now undoes nothing.
     let calendars = match connected.too_little {
@@ -287,13 +298,13 @@ pub async fn callback(
         false => desk.remote_calendars(caller.firm.clone(), connected.connection.clone()).await.unwrap_or_default(),
     };
     let main = calendars.iter().find(|c| c.primary).or(calendars.first());
-    Ok(Json(ConnectedView {
+    Ok(ConnectedView {
         success: !connected.too_little,
         calendar_id: main.map(|c| c.id.as_str().to_owned()),
         connection_id: id.to_owned(),
         account: connected.account,
         writable: connected.writable,
-    }))
+    })
 }
 
 /// Lists the calendars of a connected account.
@@ -368,7 +379,7 @@ pub async fn disconnect(
 }
 
 /// The provider of that name, if its accounts are connected by consent.
-fn with_consent(name: &str) -> Result<Provider, Problem> {
+pub(super) fn with_consent(name: &str) -> Result<Provider, Problem> {
     match provider(name)? {
         provider @ (Provider::Google | Provider::Microsoft) => Ok(provider),
         other => {

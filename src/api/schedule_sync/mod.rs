@@ -6,6 +6,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `accounts` | providers, consent, an account's calendars, disconnecting |
+//! | `device` | consent on another device |
 //! | `links` | links made, set, previewed, run, paused |
 //! | `settings`, `words` | what a user may say about a link, and how it is shown |
 //! | `status` | how everything stands, once or live |
@@ -17,6 +18,7 @@
 
 mod accounts;
 mod conflicts;
+mod device;
 mod export;
 mod find;
 mod history;
@@ -31,6 +33,7 @@ pub use accounts::{
     connect, disconnect, providers,
 };
 pub use conflicts::{__path_conflicts, __path_resolve, conflicts, resolve};
+pub use device::{__path_device, __path_device_poll, device, device_poll};
 pub use export::{SyncExport, everything};
 pub use history::{__path_history, __path_retry, __path_run, __path_undo, history, retry, run, undo};
 pub use links::{

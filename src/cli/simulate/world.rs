@@ -147,7 +147,8 @@ impl World {
         setup.token_url = "https://google.example/token".to_owned();
         setup.revoke_url = "https://google.example/revoke".to_owned();
         let clock: Arc<dyn Clock> = self.clock.clone();
-        let registry = Arc::new(Upstreams::new(&Settings { google: Some(setup) }, transport, &clock));
+        let registry =
+            Arc::new(Upstreams::new(&Settings { google: Some(setup), ..Settings::default() }, transport, &clock));
         let store = self.store.behind(Arc::clone(&gate));
         Node { engine: Engine::new(store, Arc::clone(&self.keys), registry, name.to_owned(), None), gate }
     }

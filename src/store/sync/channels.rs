@@ -117,6 +117,31 @@ impl WriteTx {
         .map(|_| ())
     }
 
+    /// Has a channel go on until then.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn renew_channel(&mut self, lease: &Lease, id: &ChannelId, expires: Instant) -> Result<(), StoreError> {
+        let now = self.now();
+        self.exec(
+            "update channels set expires_ms = $3, created_ms = $4 where firm_id = $1 and channel_id = $2",
+            args![&lease.firm, id, expires, now],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    /// Has a channel be renewed with the next run, whenever it ends.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn hasten_channel(&mut self, firm: &FirmId, id: &ChannelId) -> Result<(), StoreError> {
+        // A channel is renewed towards the end of its life: one that was made at the beginning of time is there.
+        self.exec("update channels set created_ms = 0 where firm_id = $1 and channel_id = $2", args![firm, id])
+            .await
+            .map(|_| ())
+    }
+
     /// Forgets a channel.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ impl Engine {
     pub(super) fn ground<'a>(&self, job: &'a Job, mark: &'a str, decision: Option<&'a Prefer>) -> Ground<'a> {
         let policy = &job.link.settings.policy;
         let lens = Lens { zone: &job.link.zone, mark, attendees_live: policy.invite_attendees };
-        let whole = job.link.cursor.is_none();
+        let whole = job.link.cursor.is_none() || job.up.lists_all();
         Ground { up: &*job.up, link: &job.link, lens, now: self.store().now(), whole, decision }
     }
 

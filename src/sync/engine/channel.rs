@@ -43,8 +43,15 @@ impl Engine {
         let mut tx = self.store().read().await?;
         let channels = tx.channels(&job.lease.firm, &job.lease.link).await?;
         drop(tx);
-        let (live, old): (Vec<_>, Vec<_>) =
-            channels.into_iter().partition(|c| !c.replaced && !is_ending(c, now) && !is_lost(c, job));
+        let (mut live, mut old) = (Vec::new(), Vec::new());
+        for channel in channels {
+            let is_over = channel.replaced || is_lost(&channel, job);
+            if !is_over && (!is_ending(&channel, now) || self.renew_channel(job, &channel).await?) {
+                live.push(channel);
+            } else {
+                old.push(channel);
+            }
+        }
         if live.is_empty() {
             // Another is made before the old one is stopped: nothing falls between them.
             let made = self.make_channel(job, &address).await;
@@ -74,6 +81,22 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Has a channel go on where its provider can do that; `false`: another is needed.
+    async fn renew_channel(&self, job: &mut Job, channel: &WatchedChannel) -> Result<bool, Stop> {
+        let there = Channel {
+            id: channel.id.as_str().to_owned(),
+            resource: channel.resource.clone(),
+            expires: channel.expires,
+        };
+        let up = job.up.clone();
+        let renewed: Result<Option<Channel>, Failure> = ask!(self, &mut job.account, |at| up.renew(at, &there));
+        let Ok(Some(renewed)) = renewed else { return Ok(false) };
+        let mut tx = self.held(job).await?;
+        tx.renew_channel(&job.lease, &channel.id, renewed.expires).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn make_channel(&self, job: &mut Job, address: &str) -> Result<(), Stop> {

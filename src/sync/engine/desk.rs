@@ -6,7 +6,7 @@ use super::account::{Secret, ask, open_secret, seal_secret};
 use super::{Account, Engine, Stop};
 use crate::domain::access::Right;
 use crate::domain::change::{Cause, Guard, Via};
-use crate::domain::ids::{ConnectionId, FirmId, LinkId, RunId};
+use crate::domain::ids::{ConnectionId, FirmId, LinkId, RunId, UserId};
 use crate::domain::sync::{
     ConnectionStatus, LinkStatus, Origin, Provider, RemoteCalendarId, Resolution, RunKind, RunStatus,
 };
@@ -15,7 +15,7 @@ use crate::sync::desk::{
     Asked, Begun, Bounds, Connected, Decided, Decision, DeskError, Disconnected, Granted, Imported, NewConsent, Offer,
     Order, Orders, Side,
 };
-use crate::upstream::oauth::{Granted as Scopes, NO_REDIRECT, Verifier, Wanted};
+use crate::upstream::oauth::{self, Granted as Scopes, NO_REDIRECT, Verifier, Wanted};
 use crate::upstream::{Channel, Failure, RemoteCalendar};
 
 /// Mappings looked at together when a connection ends.
@@ -38,6 +38,8 @@ impl Engine {
             Order::Offers { reply } => drop(reply.send(Ok(self.offers()))),
             Order::BeginConsent { new, reply } => drop(reply.send(self.begin_consent(new).await)),
             Order::FinishConsent { granted, reply } => drop(reply.send(self.finish_consent(granted).await)),
+            Order::BeginDevice { new, reply } => drop(reply.send(self.begin_device(new).await)),
+            Order::FinishDevice { asked, reply } => drop(reply.send(self.finish_device(asked).await)),
             Order::RemoteCalendars { firm, connection, reply } => {
                 drop(reply.send(self.remote_calendars(&firm, &connection).await));
             }
@@ -117,6 +119,18 @@ impl Engine {
         let verifier = Verifier::kept(SecretString::from(String::from_utf8_lossy(&verifier).into_owned()));
         let transport = &**self.registry().transport();
         let tokens = oauth.exchange(transport, granted.code.expose_secret(), &verifier, self.store().now()).await?;
+        self.keep_grant((&granted.firm, &granted.user), kept.provider, &oauth, tokens).await
+    }
+
+    /// Keeps what was granted in the account's connection, whose links run at once if it had any.
+    pub(super) async fn keep_grant(
+        &self,
+        (firm, user): (&FirmId, &UserId),
+        provider: Provider,
+        oauth: &oauth::Provider,
+        tokens: oauth::Tokens,
+    ) -> Result<Connected, DeskError> {
+        let transport = &**self.registry().transport();
         let account = oauth.account(transport, &tokens.access, self.store().now()).await?;
         let scopes = oauth.granted(&tokens.scopes);
         let secret = Secret {
@@ -124,7 +138,7 @@ impl Engine {
             refresh: tokens.refresh.as_ref().map(|t| t.expose_secret().to_owned()),
         };
         let new = NewConnection {
-            provider: kept.provider,
+            provider,
             account: account.clone(),
             label: account.clone(),
             scopes: tokens.scopes.join(" "),
@@ -132,22 +146,22 @@ impl Engine {
         };
         let too_little = scopes == Scopes::TooLittle || tokens.refresh.is_none();
         let mut tx = self.store().write().await?;
-        let id = tx.connect((&granted.firm, &granted.user), &new).await?;
+        let id = tx.connect((firm, user), &new).await?;
         let id = id.ok_or_else(|| DeskError::Refused("you have as many connections as anybody may have".to_owned()))?;
-        let version = tx.connection(&granted.firm, &id).await?.map_or(0, |c| c.secret_version);
+        let version = tx.connection(firm, &id).await?.map_or(0, |c| c.secret_version);
         let sealed = seal_secret(self.keys(), self.store().chance(), &id, &secret);
-        tx.set_connection_secret(&granted.firm, &id, version, &sealed, Some(tokens.expires_at)).await?;
+        tx.set_connection_secret(firm, &id, version, &sealed, Some(tokens.expires_at)).await?;
         if too_little {
             let why = "too little was granted: connect again and leave every box ticked";
-            tx.set_connection_status(&granted.firm, &id, ConnectionStatus::NeedsReauth, Some(why)).await?;
+            tx.set_connection_status(firm, &id, ConnectionStatus::NeedsReauth, Some(why)).await?;
         }
-        tx.settle_notices((&granted.firm, &granted.user), id.as_str()).await?;
-        for link in tx.links_of_connection(&granted.firm, &id).await? {
-            tx.settle_notices((&granted.firm, &granted.user), link.id.as_str()).await?;
+        tx.settle_notices((firm, user), id.as_str()).await?;
+        for link in tx.links_of_connection(firm, &id).await? {
+            tx.settle_notices((firm, user), link.id.as_str()).await?;
             if link.status == LinkStatus::Detached {
-                tx.reattach_link(&granted.firm, &link.id).await?;
+                tx.reattach_link(firm, &link.id).await?;
             }
-            tx.ask_for_run(&granted.firm, &link.id, RunKind::Full, tx.now()).await?;
+            tx.ask_for_run(firm, &link.id, RunKind::Full, tx.now()).await?;
         }
         tx.commit().await?;
         Ok(Connected { connection: id, account, writable: scopes == Scopes::Writing, too_little })

@@ -18,12 +18,13 @@
 //! | `preview` | a run that is taken back before anybody sees it |
 //! | `undo` | a run's deeds taken back on both sides |
 //! | `resync` | everything between two times, one appointment, or one failed call, anew |
-//! | `desk` | people's orders |
+//! | `desk`, `device` | people's orders; consent on another device |
 
 mod account;
 mod apply;
 mod channel;
 mod desk;
+mod device;
 mod loss;
 mod outgoing;
 mod preview;

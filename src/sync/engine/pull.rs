@@ -16,7 +16,7 @@ use crate::domain::time::Instant;
 use crate::store::Mapping;
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::sync::{listing, retry};
-use crate::upstream::{Entry, Failure, Folded, Next};
+use crate::upstream::{Entry, Failure, Folded, Next, Upstream};
 
 /// Items applied in one transaction: others write between two of them, and a page is not held up by its size.
 pub(super) const ITEMS_PER_WRITE: usize = 100;
@@ -41,6 +41,8 @@ pub(super) struct Listing {
     full: bool,
     /// The number of a full one.
     generation: i64,
+    /// Whether it names everything with its tag, so that what is held is what there is while the tag is the same.
+    names_all: bool,
     /// Whether nothing is written before its end.
     dry: bool,
     /// What a full one has said so far of items that come in parts, which may be on several pages: half a series must not
@@ -49,29 +51,36 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(full: bool, generation: i64) -> Listing {
-        Listing { full, generation, dry: false, waiting: BTreeMap::new() }
+    pub(super) fn new(up: &dyn Upstream, full: bool, generation: i64) -> Listing {
+        Listing { full, generation, names_all: up.lists_all(), dry: false, waiting: BTreeMap::new() }
     }
 
     /// One of which nothing is written.
-    pub(super) fn dry(full: bool, generation: i64) -> Listing {
-        Listing { dry: true, ..Listing::new(full, generation) }
+    pub(super) fn dry(mut self) -> Listing {
+        self.dry = true;
+        self
     }
 
     /// What the fold of new entries begins with.
     fn held<'a>(&'a self, id: &RemoteId, mapping: Option<&'a Mapping>) -> Option<&'a Snapshot> {
         let known = mapping.and_then(|m| m.seen_item.as_ref().or(m.base_item.as_ref()));
-        if !self.full {
+        if !self.full || self.names_all {
             return known;
         }
         let said_before = mapping.is_some_and(|m| m.generation == self.generation);
         self.waiting.get(id).or(known.filter(|_| said_before))
     }
 
+    /// Whether an item is named again, and as it was. Who asked to look anew looks at it all the same.
+    fn says_nothing_new(&self, job: &Job, id: &RemoteId, mapping: Option<&Mapping>, folded: &Folded) -> bool {
+        let same = matches!(folded, Folded::Present(item) if self.held(id, mapping) == Some(item));
+        self.names_all && job.kind != RunKind::Resync && same && mapping.is_some_and(is_live)
+    }
+
     /// Whether what was folded waits for the end.
     fn waits(&self, id: &RemoteId, mapping: Option<&Mapping>) -> bool {
         let is_older = mapping.is_some_and(|m| m.generation != self.generation);
-        self.full && (self.dry || is_older || self.waiting.contains_key(id))
+        self.full && !self.names_all && (self.dry || is_older || self.waiting.contains_key(id))
     }
 
     /// What waited, once everything was said.
@@ -163,7 +172,8 @@ impl Engine {
         if anew {
             job.link.cursor = None; // of this run only, until a page is carried out
         }
-        let cursor = job.link.cursor.clone();
+        // Where every listing names all there is, none of them goes on from another.
+        let cursor = job.link.cursor.clone().filter(|_| !job.up.lists_all());
         let full = cursor.is_none();
         // A full listing that was stopped goes on where it stood, in the generation it began.
         let resumed = job.link.progress.clone().filter(|_| full && !anew);
@@ -171,7 +181,7 @@ impl Engine {
         let generation = job.link.generation + i64::from(full && resumed.is_none());
         let mut page = resumed.clone();
         let mut losses = Vec::new();
-        let mut listing = Listing::new(full, generation);
+        let mut listing = Listing::new(&*job.up, full, generation);
         for _ in 0..PAGES_MAX {
             let up = job.up.clone();
             let asked = ask!(self, &mut job.account, |at| up.changes(at, cursor.as_deref(), page.as_deref()));
@@ -183,7 +193,6 @@ impl Engine {
                 }
                 asked => asked?,
             };
-            job.heard |= !batch.entries.is_empty();
             for why in &batch.unreadable {
                 job.hearing.missed = true;
                 job.leave(why);
@@ -195,6 +204,7 @@ impl Engine {
             if !matches!(batch.next, Next::Page(_)) {
                 news.extend(listing.rest());
             }
+            job.heard |= news.iter().any(|one| one.folded != Folded::Incomplete);
             for chunk in news.chunks(ITEMS_PER_WRITE) {
                 self.apply_news(job, chunk, generation, &mut losses).await?;
             }
@@ -249,11 +259,16 @@ impl Engine {
             let found = tx.mappings_by_remote(&job.lease.firm, &job.lease.link, &ids).await?;
             found.into_iter().filter_map(|m| Some((m.remote.clone()?, m))).collect()
         };
+        let mut asked = self.ask_for_many(job, &order, &by_item, &mappings, listing).await?;
         let mut news = Vec::with_capacity(order.len());
         for id in order {
             let entries = by_item.remove(&id).unwrap_or_default();
             let mapping = mappings.get(&id);
             let folded = job.up.fold(listing.held(&id, mapping), &entries);
+            if listing.says_nothing_new(job, &id, mapping, &folded) {
+                news.push(News { id, folded: Folded::Incomplete });
+                continue;
+            }
             let lost = matches!(folded, Folded::Gone) && mapping.is_some_and(is_live) && !self.is_confirmed(job);
             let folded = if lost && job.hearing.asked >= CONFIRM_MAX {
                 if job.hearing.lied {
@@ -264,7 +279,7 @@ impl Engine {
             } else if lost || matches!(folded, Folded::Incomplete) {
                 // A removal is believed when the item itself is asked for and not there; a part without its whole is completed.
                 job.hearing.asked += usize::from(lost);
-                match self.ask_for(job, &id).await? {
+                match self.ask_for(job, &id, asked.remove(&id)).await? {
                     Some(Some(item)) => {
                         job.hearing.lied |= lost;
                         Folded::Present(item)
@@ -294,14 +309,50 @@ impl Engine {
         Ok(news)
     }
 
-    /// Asks for one item. `None`: it cannot be had, and is left as it was; the run goes on with the others.
+    /// Asks together for what a listing that names everything with its tag shows to be new or changed.
+    async fn ask_for_many(
+        &self,
+        job: &mut Job,
+        order: &[RemoteId],
+        by_item: &BTreeMap<RemoteId, Vec<Entry>>,
+        mappings: &BTreeMap<RemoteId, Mapping>,
+        listing: &Listing,
+    ) -> Result<BTreeMap<RemoteId, Result<Option<Snapshot>, Failure>>, Stop> {
+        let mut asked = BTreeMap::new();
+        if !job.up.lists_all() {
+            return Ok(asked);
+        }
+        let is_unknown = |id: &&RemoteId| {
+            let entries = by_item.get(*id).map_or(&[][..], Vec::as_slice);
+            job.up.fold(listing.held(id, mappings.get(*id)), entries) == Folded::Incomplete
+        };
+        let unknown: Vec<RemoteId> = order.iter().filter(is_unknown).cloned().collect();
+        for chunk in unknown.chunks(ITEMS_PER_WRITE) {
+            let up = job.up.clone();
+            asked.extend(ask!(self, &mut job.account, |at| up.fetch_all(at, chunk))?);
+        }
+        Ok(asked)
+    }
+
+    /// Asks for one item. `None`: it cannot be had, and is left as it was; the run goes on with the others. `early`: what
+    /// was answered when many were asked for together.
     ///
     /// # Errors
     /// What ends the run: the account cannot be asked any more, or the failure may pass and the run is tried again soon.
     /// A run that failed so often by it that nothing retries it any more is not kept from the rest for ever.
-    async fn ask_for(&self, job: &mut Job, id: &RemoteId) -> Result<Option<Option<Snapshot>>, Stop> {
+    async fn ask_for(
+        &self,
+        job: &mut Job,
+        id: &RemoteId,
+        early: Option<Result<Option<Snapshot>, Failure>>,
+    ) -> Result<Option<Option<Snapshot>>, Stop> {
         let up = job.up.clone();
-        match ask!(self, &mut job.account, |at| up.fetch(at, id)) {
+        let answer = match early {
+            // A token that ended among many is renewed for the next.
+            None | Some(Err(Failure::Unauthorised)) => ask!(self, &mut job.account, |at| up.fetch(at, id)),
+            Some(answer) => answer,
+        };
+        match answer {
             Ok(found) => Ok(Some(found)),
             Err(failure) => {
                 let passes = failure.class() != ErrorClass::NonRetryable;
@@ -350,14 +401,15 @@ impl Engine {
         drop(tx);
         let (mappings, removals) = (u64::try_from(counts.live + counts.conflicts).unwrap_or(0), absent.len() as u64);
         let stopped = matches!(verdict(mappings, removals, 0), Verdict::Confirm { .. });
-        if self.is_confirmed(job) || stopped {
+        let few = removals <= REMOVALS_FREE && job.up.lists_all();
+        if self.is_confirmed(job) || (stopped && !few) {
             return Ok(true);
         }
         let more = absent.len() >= CONFIRM_MAX;
         let mut there = false;
         for mapping in absent {
             let Some(id) = mapping.remote.clone() else { continue };
-            let found = self.ask_for(job, &id).await?;
+            let found = self.ask_for(job, &id, None).await?;
             if let Some(None) = found {
                 continue;
             }
@@ -391,7 +443,7 @@ impl Engine {
             let (removals, gone) = self.weigh(&mut tx, job, &losses).await?;
             let confirmed = job.link.confirmed_removals(Way::Pull);
             // That nothing is left of several is suspicious where it was inferred, and a person's right where they said so.
-            let said = !full && removals <= REMOVALS_FREE;
+            let said = (!full || job.up.lists_all()) && removals <= REMOVALS_FREE;
             if let Verdict::Confirm { removals, mappings } = verdict(mappings, removals, gone)
                 && removals > confirmed
                 && !said

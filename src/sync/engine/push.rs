@@ -191,6 +191,7 @@ impl Engine {
                     _ => "left alone".to_owned(),
                 };
                 mapping.state = MappingState::Parked(reason);
+                mapping.warnings = vec![word.clone()];
                 tx.put_mapping(&job.lease, &mapping).await?;
                 job.leave(&word);
                 let deed = Deed::there("parked", Some(version), Some(version)).because(word);

@@ -289,7 +289,7 @@ impl Engine {
     /// Everything on both sides that lies between two times; how much there was.
     async fn look_between(&self, job: &mut Job, bounds: Bounds) -> Result<u64, Stop> {
         let (mut seen, mut page, mut looked) = (HashSet::new(), None::<String>, 0);
-        let mut listing = Listing::dry(true, job.link.generation + 1);
+        let mut listing = Listing::new(&*job.up, true, job.link.generation + 1).dry();
         for _ in 0..PAGES_MAX {
             let up = job.up.clone();
             let batch = ask!(self, &mut job.account, |at| up.changes(at, None, page.as_deref()))?;

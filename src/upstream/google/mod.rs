@@ -112,6 +112,7 @@ impl Setup {
         oauth::Provider {
             auth_url: self.auth_url.clone(),
             token_url: self.token_url.clone(),
+            device_url: None,
             revoke_url: Some(self.revoke_url.clone()),
             // The main calendar's name is the account's address.
             account: (format!("{base}/users/me/calendarList/primary"), "/id"),
@@ -126,6 +127,8 @@ impl Setup {
                 (SCOPE_LIST_READONLY, &[SCOPE_LIST, SCOPE_ALL, SCOPE_ALL_READONLY]),
             ],
             // Without the first there is no refresh token, without the second none after the first consent.
+            needed: Vec::new(),
+            explain: |_| None,
             extra: vec![("access_type", "offline"), ("prompt", "consent"), ("include_granted_scopes", "true")],
         }
     }
@@ -246,6 +249,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     // Four weeks.
     minutes_max: 40_320,
     reminders_left: "some reminders stay here: Google has five at most, in minutes before the start",
+    zone: str::to_owned,
     canon: |rule, _, _, _| {
         let times = [&rule.by_hour, &rule.by_minute, &rule.by_second];
         if rule.freq < Frequency::Daily || times.iter().any(|list| list.len() > 1) {

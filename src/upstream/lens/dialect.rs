@@ -30,6 +30,8 @@ pub(in crate::upstream) struct Dialect {
     pub(in crate::upstream) minutes_max: i64,
     /// What of its reminders stays here, as a sentence.
     pub(in crate::upstream) reminders_left: &'static str,
+    /// The one name of all zones that it takes for the same.
+    pub(in crate::upstream) zone: fn(&str) -> String,
     /// Its rules.
     pub(in crate::upstream) canon: Canon,
 }

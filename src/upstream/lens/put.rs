@@ -319,6 +319,15 @@ impl Work<'_> {
             (When::Floating(_), At::Time { at: instant, zone }) if zone == self.lens.zone => {
                 When::Floating(zone_of(zone).local(*instant))
             }
+            (When::Zoned { tzid, .. }, At::Time { at: instant, zone }) => {
+                let own = self.view.zones.get(tzid).filter(|own| {
+                    own.iana_name().is_some_and(|name| name != zone.as_str() && (self.dialect.zone)(name) == *zone)
+                });
+                match own.map(|own| (own.local(*instant), own)) {
+                    Some((local, own)) if own.instant(local) == *instant => When::Zoned { local, tzid: tzid.clone() },
+                    _ => at.to_when(),
+                }
+            }
             _ => at.to_when(),
         }
     }

@@ -41,7 +41,8 @@ impl Reminders {
     pub(in crate::upstream) fn of_alarms(alarms: &[Reminder], dialect: &Dialect) -> (Reminders, usize) {
         let mut these = BTreeSet::new();
         let mut left = 0;
-        for alarm in alarms {
+        // The last ones, where there are too many: what is added later counts.
+        for alarm in alarms.iter().rev() {
             match key(alarm, dialect) {
                 Some(key) if these.contains(&key) => {}
                 Some(key) if these.len() < dialect.reminders => {
@@ -79,21 +80,22 @@ impl Reminders {
     /// The alarms of an object that is to say this: what the provider cannot say stays, and so does every alarm that says one
     /// of these.
     pub(in crate::upstream) fn onto(&self, alarms: &[Reminder], dialect: &Dialect) -> Vec<Reminder> {
-        // Only what the provider was told can have been taken away there.
-        let told = match Reminders::of_alarms(alarms, dialect).0 {
-            Reminders::These(told) => told,
-            Reminders::Inherited => BTreeSet::new(),
-        };
         let none = BTreeSet::new();
         let these = match self {
             Reminders::These(these) => these,
             Reminders::Inherited => &none,
         };
-        let mut out: Vec<Reminder> = alarms
-            .iter()
-            .filter(|alarm| key(alarm, dialect).is_none_or(|key| these.contains(&key) || !told.contains(&key)))
-            .cloned()
-            .collect();
+        // What the provider had no room for stays, as long as it has none for it now.
+        let told = match Reminders::of_alarms(alarms, dialect).0 {
+            Reminders::These(told) => told,
+            Reminders::Inherited => BTreeSet::new(),
+        };
+        let is_extra = |key: &Key| !told.contains(key);
+        let full = these.len() >= dialect.reminders
+            && !alarms.iter().filter_map(|alarm| key(alarm, dialect)).any(|key| is_extra(&key) && these.contains(&key));
+        let stays = |key: Key| these.contains(&key) || (full && is_extra(&key));
+        let mut out: Vec<Reminder> =
+            alarms.iter().filter(|alarm| key(alarm, dialect).is_none_or(stays)).cloned().collect();
         for (mail, minutes) in these {
             if !out.iter().any(|alarm| key(alarm, dialect) == Some((*mail, *minutes))) {
                 let action = if *mail { Action::Email } else { Action::Display };
@@ -141,6 +143,6 @@ mod tests {
         assert_eq!(said.to_json()["overrides"].as_array().map(Vec::len), Some(5));
         let changed = Reminders::of_json(Some(&json!({ "overrides": [{ "method": "email", "minutes": 2 }] })));
         let mail = Reminder { time: ReminderTime::BeforeStart(120), action: Action::Email };
-        assert_eq!(changed.onto(&alarms, &GOOGLE), [late, at_end, before(90_000), before(6), mail]);
+        assert_eq!(changed.onto(&alarms, &GOOGLE), [late, at_end, before(90_000), mail]);
     }
 }

@@ -74,7 +74,10 @@ impl Said {
         (zones, zone): (&Zones<'_>, &str),
         dialect: &Dialect,
     ) -> Said {
-        let at = |when: &When| At::of_when(when, &zones.of_value(when), zone);
+        let at = |when: &When| match At::of_when(when, &zones.of_value(when), zone) {
+            At::Time { at, zone } => At::Time { at, zone: (dialect.zone)(&zone) },
+            day => day,
+        };
         let start = at(&appointment.start);
         let end = match appointment.end.in_kind_of(&appointment.start) {
             Some(end) => at(&end),

@@ -97,6 +97,11 @@ impl Series {
         series
     }
 
+    /// Whether the series, which starts then, has that slot, be it removed.
+    pub(in crate::upstream) fn has_slot(&self, start: &At, key: &str) -> bool {
+        Slots::of(self, start).has(key, &mut Budget::default())
+    }
+
     pub(in crate::upstream) fn is_single(&self) -> bool {
         self.rules.is_empty() && self.added.is_empty()
     }

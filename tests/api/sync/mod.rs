@@ -13,7 +13,8 @@ use kalends::domain::sync::{
 };
 use kalends::store::{Conflict, LinkSettings, NewConnection, NewLink, RunItem, RunTotals, Store};
 use kalends::sync::desk::{
-    Anew, Asked, Begun, Connected, Decided, DeskError, Disconnected, Offer, Order, Preview, PreviewItem, RemoteCalendar,
+    Anew, Asked, Begun, Connected, Decided, DeskError, DeviceBegun, Disconnected, Offer, Order, Preview, PreviewItem,
+    RemoteCalendar,
 };
 use serde_json::Value;
 
@@ -140,6 +141,21 @@ async fn play(store: &Store, consents: &mut Vec<(String, String)>, order: Order)
             tx.commit().await.expect("a commit");
             let account = "ada@example.org".to_owned();
             let _ = reply.send(Ok(Connected { connection: made, account, writable: true, too_little: false }));
+        }
+        Order::BeginDevice { new, reply } => {
+            let state = format!("state-{}", consents.len());
+            consents.push((state.clone(), new.bound_to));
+            let _ = reply.send(Ok(DeviceBegun {
+                user_code: "ABCD-1234".into(),
+                page: "https://provider.example/device".into(),
+                state,
+                interval_s: 5,
+                expires: store.now().plus_ms(900_000),
+            }));
+        }
+        Order::FinishDevice { asked, reply } => {
+            let known = consents.iter().any(|(state, to)| *state == asked.state && *to == asked.bound_to);
+            let _ = reply.send(if known { Ok(None) } else { Err(DeskError::BadConsent) });
         }
         Order::RemoteCalendars { reply, .. } => {
             let calendar = |id: &str, writable, primary| RemoteCalendar {

@@ -12,6 +12,9 @@ use crate::house::{Answer, House};
 on_both! {
     a_notification_asks_for_a_run
     what_is_not_known_is_not_there
+    microsoft_is_answered_with_its_own_token
+    microsofts_notifications_are_heard_by_their_state
+    microsofts_lifecycle_is_minded
 }
 
 const PATH: &str = "/api/webhooks/google/calendar";
@@ -109,4 +112,77 @@ async fn what_is_not_known_is_not_there(house: House) {
     assert_eq!(due(&house, &things).await, planned, "nothing happened");
     let mut tx = house.bench.store.read().await.expect("a transaction");
     assert_eq!(tx.channel(&id).await.expect("a query").expect("there").last_notified, None);
+}
+
+const OUTLOOK: &str = "/api/webhooks/microsoft/calendar";
+
+async fn microsoft_is_answered_with_its_own_token(house: House) {
+    let token = "Validation: Testing reachability Request-Id: abc+&<b>é";
+    let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+    let answer = house.ask("POST", &format!("{OUTLOOK}?validationToken={encoded}")).send().await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, token.to_owned()));
+    assert!(answer.header("content-type").starts_with("text/plain"));
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    for token in ["".to_owned(), "%0D%0Ax".to_owned(), "x".repeat(3_000)] {
+        let answer = house.ask("POST", &format!("{OUTLOOK}?validationToken={token}")).send().await;
+        assert_eq!(answer.status, 404, "{token}");
+    }
+}
+
+fn notification(id: &ChannelId, extra: serde_json::Value) -> serde_json::Value {
+    let mut one = serde_json::json!({ "subscriptionId": "res-1", "clientState": format!("{id}.{TOKEN}"),
+        "changeType": "updated", "resource": "Users/u/Events/e", "tenantId": "t" });
+    for (name, value) in extra.as_object().cloned().unwrap_or_default() {
+        one[name] = value;
+    }
+    one
+}
+
+async fn microsofts_notifications_are_heard_by_their_state(house: House) {
+    let (id, things) = channel(&house).await;
+    let planned = due(&house, &things).await;
+    let null = serde_json::Value::Null;
+    for wrong in [
+        serde_json::json!({}),
+        serde_json::json!({ "value": [] }),
+        serde_json::json!({ "value": [notification(&id, serde_json::json!({ "clientState": format!("{id}.other") }))] }),
+        serde_json::json!({ "value": [notification(&id, serde_json::json!({ "clientState": null }))] }),
+        serde_json::json!({ "value": [notification(&id, serde_json::json!({ "clientState": "x" }))] }),
+        serde_json::json!({ "value": [notification(&id, serde_json::json!({ "subscriptionId": "res-2" }))] }),
+    ] {
+        let answer = house.ask("POST", OUTLOOK).json(&wrong).send().await;
+        assert_eq!(answer.status, 404, "{wrong}");
+    }
+    assert_eq!(due(&house, &things).await, planned, "nothing happened");
+    let now = house.bench.store.now();
+    let strange = notification(&id, serde_json::json!({ "clientState": "of another program" }));
+    let batch = serde_json::json!({ "value": [strange, notification(&id, null)] });
+    let answer = house.ask("POST", OUTLOOK).json(&batch).send().await;
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (202, 0));
+    assert_eq!(due(&house, &things).await, (now.plus_ms(5_000), RunKind::Webhook));
+}
+
+async fn microsofts_lifecycle_is_minded(house: House) {
+    let (id, things) = channel(&house).await;
+    let now = house.bench.store.now();
+    for event in ["missed", "reauthorizationRequired", "subscriptionRemoved"] {
+        let one = notification(&id, serde_json::json!({ "lifecycleEvent": event }));
+        let answer = house.ask("POST", OUTLOOK).json(&serde_json::json!({ "value": [one] })).send().await;
+        assert_eq!(answer.status, 202, "{event}");
+        // One that is asked for already is due a moment earlier, so that a run under way knows that it was asked again.
+        let (at, kind) = due(&house, &things).await;
+        assert!(
+            at > now.plus_ms(4_990) && at <= now.plus_ms(5_000) && kind == RunKind::Webhook,
+            "{event}: {at} {kind:?}"
+        );
+        let mut tx = house.bench.store.read().await.expect("a transaction");
+        let channel = tx.channel(&id).await.expect("a query");
+        match event {
+            // Made anew by the run.
+            "subscriptionRemoved" => assert_eq!(channel, None),
+            // Renewed by the run, as if it were at its end.
+            "reauthorizationRequired" => assert_eq!(channel.expect("there").created, Instant::from_ms(0)),
+            _ => assert_eq!(channel.expect("there").last_notified, Some(now)),
+        }
+    }
 }

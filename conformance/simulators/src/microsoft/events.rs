@@ -191,7 +191,8 @@ impl World {
             }
         }
         let moved = before.start != content.start || before.end != content.end || before.all_day != content.all_day;
-        if moved || was != event.recurrence {
+        let rewritten = self.settings.rewriting_resets && draft.recurrence.is_some();
+        if moved || rewritten || was != event.recurrence {
             event.exceptions.clear();
             event.cancelled.clear();
         }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub events_delta: bool,
     /// A list of events has the changed occurrences of series too.
     pub list_exceptions: bool,
+    /// A series forgets its exceptions when its recurrence is written, even as it was.
+    pub rewriting_resets: bool,
     /// `exceptionOccurrences` is passed over.
     pub hide_exceptions: bool,
     /// A second subscription to the same is refused.
@@ -73,6 +75,7 @@ impl Default for Settings {
             delta_tells_cancelled: false,
             events_delta: false,
             list_exceptions: false,
+            rewriting_resets: true,
             hide_exceptions: false,
             one_subscription: false,
             loopback_hooks: false,

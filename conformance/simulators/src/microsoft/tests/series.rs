@@ -127,3 +127,19 @@ fn a_list_may_have_the_exceptions_too() {
     assert_eq!(listed.all("type"), ["seriesMaster", "exception"]);
     assert_eq!(listed.values()[1]["seriesMasterId"], listed.values()[0]["id"]);
 }
+
+#[test]
+fn a_recurrence_that_is_written_again_brings_back_what_was_taken_away() {
+    for (resets, count) in [(true, 5), (false, 4)] {
+        let mut bench = Bench::new();
+        bench.microsoft.settings_mut().rewriting_resets = resets;
+        let id = bench.create(weekly("Group")).text("id");
+        let second = instances(&mut bench, &id)[1]["id"].as_str().unwrap().to_owned();
+        bench.call("DELETE", &event_path(&second), Value::Null);
+        assert_eq!(
+            bench.call("PATCH", &event_path(&id), json!({ "recurrence": weekly("")["recurrence"] })).status,
+            200
+        );
+        assert_eq!(instances(&mut bench, &id).len(), count);
+    }
+}
