@@ -3,6 +3,7 @@
 
 mod asking;
 mod calendar;
+mod clauses;
 mod hostile;
 mod people;
 mod restored;

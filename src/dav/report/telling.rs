@@ -11,7 +11,7 @@ use super::data::{CalendarData, DataError, ZoneDefinitions};
 use super::zone;
 use crate::dav::error::{DavError, Precondition};
 use crate::dav::headers::Preferences;
-use crate::dav::multistatus::{Line, propstat};
+use crate::dav::multistatus::Line;
 use crate::dav::path::{Kind, calendar_href, segment};
 use crate::dav::props::{ObjectSubject, Plan, PropRequest, Scene, Subject};
 use crate::domain::access::Access;
@@ -166,11 +166,24 @@ impl Telling {
                 writer.open(&names::RESPONSE);
                 writer.leaf(&names::HREF, &href);
                 self.plan_without_data.write_propstats(&self.scene, &subject(None), writer);
-                propstat(writer, Line::InsufficientStorage, |writer| writer.empty(&names::CALENDAR_DATA));
+                too_much(writer);
                 writer.close(&names::RESPONSE);
             }
         }
     }
+}
+
+/// The `DAV:propstat` of data that has more instances than one answer may carry.
+fn too_much(writer: &mut Writer) {
+    writer.open(&names::PROPSTAT);
+    writer.open(&names::PROP);
+    writer.empty(&names::CALENDAR_DATA);
+    writer.close(&names::PROP);
+    writer.leaf(&names::STATUS, Line::InsufficientStorage.text());
+    writer.open(&names::ERROR);
+    writer.empty(&names::NUMBER_OF_MATCHES_WITHIN_LIMITS);
+    writer.close(&names::ERROR);
+    writer.close(&names::PROPSTAT);
 }
 
 /// Loads the first of these objects, as many as fit into memory together, at least one. Gives how many names that
