@@ -56,6 +56,7 @@ PARTS = [
     suite("transfer"),
     suite("python_caldav"),
     suite("server_tester"),
+    suite("litmus"),
     suite("vdirsyncer", script="vdirsyncer_run"),
     suite("davclients"),
     # The same random requests to us, Radicale and Xandikos

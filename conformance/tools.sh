@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the conformance suites stand on, once: a Python venv, Node modules, the test-suite that
 # python-caldav ships, PostgreSQL's server. Prints the folder. A missing part fails with a sentence.
-# usage: conformance/tools.sh [browser|thunderbird]      KALENDS_TOOLS=DIR (default .cache/conformance)
+# usage: conformance/tools.sh [browser|thunderbird|litmus]      KALENDS_TOOLS=DIR (default .cache/conformance)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tools=${KALENDS_TOOLS:-$here/../.cache/conformance}
@@ -52,6 +52,10 @@ if [ "${1:-}" = thunderbird ]; then
     have thunderbird || install thunderbird
     have Xvfb || install xvfb
     have thunderbird && have Xvfb || fail "thunderbird or Xvfb is missing although it was installed"
+fi
+if [ "${1:-}" = litmus ]; then
+    [ -x /usr/libexec/litmus/basic ] || install litmus
+    [ -x /usr/libexec/litmus/basic ] || fail "litmus is missing although it was installed"
 fi
 
 # A part is whole when its stamp holds the hash of what it was made from.
