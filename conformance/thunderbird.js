@@ -8,6 +8,7 @@ const { CalIcsParser } = ChromeUtils.importESModule("resource:///modules/CalIcsP
 const MAIN = "mail:3pane";
 const WIZARD = "chrome://calendar/content/calendar-creation.xhtml";
 const PROMPT = "chrome://global/content/commonDialog.xhtml";
+const EDITOR = "chrome://calendar/content/calendar-event-dialog.xhtml";
 const CONFLICT = "chrome://calendar/content/calendar-conflicts-dialog.xhtml";
 
 const windowOf = url => [...Services.wm.getEnumerator(null)].find(each => each.document.documentURI.startsWith(url));
@@ -233,4 +234,45 @@ async function showMonth(day) {
 function shown() {
   const boxes = mainWindow().currentView().querySelectorAll("calendar-month-day-box-item");
   return [...boxes].map(box => box.querySelector(".event-name-label").textContent).sort();
+}
+
+// The event's own window
+
+function openNew(name, from, to, title) {
+  const [start, end] = [from, to].map(text => {
+    const when = cal.createDateTime(text);
+    when.timezone = cal.dtz.defaultTimezone;
+    return when;
+  });
+  mainWindow().createEventWithDialog(named(name), start, end, title, null, false);
+}
+
+async function openToEdit(name, uid) {
+  mainWindow().modifyEventWithDialog(await one(name, uid), false);
+}
+
+const titleField = () => windowOf(EDITOR)?.document.getElementById("calendar-item-panel-iframe")?.contentDocument?.getElementById("item-title");
+
+// What the window has as the title, once it is filled in.
+function editorTitle() {
+  return titleField()?.value || null;
+}
+
+function saveAndClose(title) {
+  const dialog = windowOf(EDITOR);
+  const field = titleField();
+  field.value = title;
+  field.dispatchEvent(new dialog.Event("input", { bubbles: true }));
+  dialog.setTimeout(() => dialog.document.getElementById("button-saveandclose").click(), 0);
+}
+
+function editorIsClosed() {
+  return !windowOf(EDITOR);
+}
+
+// The delete key on what is selected in the view.
+async function deleteSelected(name, uid) {
+  const window = mainWindow();
+  window.currentView().setSelectedItems([await one(name, uid)], true);
+  window.deleteSelectedEvents();
 }

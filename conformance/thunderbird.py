@@ -189,6 +189,30 @@ class Story:
         self.settles("what the month's view draws", lambda: self.app.call("shown"), want)
         self.app.screenshot(screenshot)
 
+    def by_hand(self) -> None:
+        """A person makes an event in its window, opens it again, and deletes it in the view."""
+        self.app.call("openNew", CALENDAR, "20270113T120000", "20270113T130000", "Lunch")
+        self.settles("the window of a new event", lambda: self.app.call("editorTitle"), "Lunch")
+        self.app.call("saveAndClose", "Lunch with Mary")
+        self.settles("the new event there", self.lunches, {"Lunch with Mary": "20270113T120000"})
+        self.settles("the window closes", lambda: self.app.call("editorIsClosed"), True)
+        self.settles("the new event drawn", lambda: "Lunch with Mary" in self.app.call("shown"), True)
+        uid = next((item["uid"] for item in self.app.call("items", CALENDAR) if item["title"] == "Lunch with Mary"), None)
+        if uid is None:
+            return
+        self.app.call("openToEdit", CALENDAR, uid)
+        self.settles("the window of the event", lambda: self.app.call("editorTitle"), "Lunch with Mary")
+        self.app.call("saveAndClose", "Lunch with Anne")
+        self.settles("the edited event there", self.lunches, {"Lunch with Anne": "20270113T120000"})
+        self.settles("the edited event drawn", lambda: "Lunch with Anne" in self.app.call("shown"), True)
+        self.app.call("deleteSelected", CALENDAR, uid)
+        self.settles("the event deleted there", self.lunches, {})
+        self.agree("after work by hand")
+
+    def lunches(self) -> dict[str, str]:
+        events = [part for held in self.other.held(CALENDAR).values() for part in held.walk("VEVENT")]
+        return {str(each["SUMMARY"]): each["DTSTART"].to_ical().decode() for each in events if "Lunch" in each["SUMMARY"]}
+
     def writes(self) -> None:
         """Thunderbird creates, edits and deletes."""
         add, modify = (lambda *given: self.app.call("add", *given)), (lambda *given: self.app.call("modify", *given))
@@ -325,6 +349,7 @@ def run(tally: Tally, database: str, screenshot: Path) -> None:
             story.account(screenshot.with_stem(screenshot.stem + "-account"))
             story.first_sync()
             story.view(screenshot)
+            story.by_hand()
             story.writes()
             story.reads()
             story.conflicts()
