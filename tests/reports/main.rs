@@ -12,3 +12,4 @@ mod restored;
 mod support;
 mod sync;
 mod talk;
+mod tokens;
