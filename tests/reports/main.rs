@@ -4,6 +4,7 @@
 mod asking;
 mod calendar;
 mod clauses;
+mod examples;
 mod hostile;
 mod people;
 mod restored;
