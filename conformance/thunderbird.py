@@ -1,5 +1,6 @@
 """A real Thunderbird (Debian's, on a virtual screen): the account by the server's address alone, then events, series and tasks
-both ways, a conflict, work while offline, a restart. What the server holds is read by plain HTTP and written by python-caldav.
+both ways, a conflict, work while offline, a restart, a restored backup. What the server holds is read by plain HTTP and written
+by python-caldav.
 
 usage: thunderbird.py [--screenshot FILE] [sqlite] [postgres]      both databases by default
 """
@@ -7,11 +8,13 @@ usage: thunderbird.py [--screenshot FILE] [sqlite] [postgres]      both database
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import caldav
@@ -24,6 +27,7 @@ from wire import DAV, Client
 CALENDAR, TASKS = "Calendar", "Tasks"  # what every user of ours begins with
 FROM, TO = "20270101T000000Z", "20270201T000000Z"
 SETTLE_SECONDS = 60  # most take less than one
+LOGGED = {"KALENDS_LOG": "info,kalends=debug"}  # every request
 OTHER = {"X-Correlation-Id": "other"}  # marks the requests that are not Thunderbird's
 # What Thunderbird may be answered: 301 is /.well-known, 401 the first request of a session, 405 its search for an ICS file
 # that it could write to, 412 the conflict.
@@ -307,6 +311,27 @@ class Story:
         self.refresh()
         self.settles("a look when nothing changed asks for the changes and for nothing else", lambda: set(self.answered() - before), {("REPORT", 207)})
 
+    def after_restore(self, database: str) -> None:
+        """A backup takes the server's place: what came after it is gone here as well, and no old token fools anybody."""
+        calendar = self.other.calendars[CALENDAR]
+        copy = self.server.folder / "backup.kalends"
+        self.server.cli("backup", str(copy))
+        calendar.save_event(ics(event("lost", "After the backup", vienna("20270128T080000"), vienna("20270128T090000"))))
+        self.other.object(CALENDAR, "out").delete()
+        self.refresh()
+        told = lambda: {"After the backup", "While you were out"} & set(self.titles(CALENDAR))  # noqa: E731
+        self.settles("the last changes before the loss", told, {"After the backup"})
+        port = int(self.server.base.rsplit(":", 1)[1])
+        self.server.stop()
+        with restored(database, copy, self.server.folder / "data" / "encryption.key", port) as server:
+            self.other = Elsewhere(server)
+            self.refresh()
+            self.settles("what the backup has, and no more", told, {"While you were out"})
+            self.agree("after a restore")
+            self.app.call("modify", CALENDAR, "out", {"title": "Back again"})
+            self.tally.equal("an edit after the restore", self.titled("out"), "SUMMARY:Back again")
+            self.tally.check("the token of the life that was lost is refused", 'method="REPORT" status=403' in server.log())
+
     # Ways
 
     def refresh(self) -> None:
@@ -337,8 +362,23 @@ def before(other: Elsewhere) -> None:
     tasks.save_todo(ics("BEGIN:VTODO\nUID:tax\nDTSTAMP:20261101T080000Z\nSUMMARY:Tax return\nDUE;VALUE=DATE:20270131\nEND:VTODO", zone=False))
 
 
+@contextmanager
+def restored(database: str, copy: Path, keys: Path, port: int) -> Iterator[Server]:
+    """A server on another store, filled from a backup, at the same address."""
+    server = Server(database, env=LOGGED, port=port)
+    server.set_up = True  # the users come with the backup
+    try:
+        (server.folder / "data").mkdir(parents=True)
+        shutil.copy(keys, server.folder / "data" / keys.name)
+        server.cli("restore", str(copy))
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
 def run(tally: Tally, database: str, screenshot: Path) -> None:
-    with Server(database, env={"KALENDS_LOG": "info,kalends=debug"}) as server, tempfile.TemporaryDirectory(prefix="kalends-thunderbird-") as name:
+    with Server(database, env=LOGGED) as server, tempfile.TemporaryDirectory(prefix="kalends-thunderbird-") as name:
         other = Elsewhere(server)
         before(other)
         with Thunderbird(Path(name)) as app:
@@ -359,6 +399,7 @@ def run(tally: Tally, database: str, screenshot: Path) -> None:
             tally.check("Thunderbird is ready again", app.until("ready"))
             story.after_restart()
             story.offline()
+            story.after_restore(database)
         answered = story.answered()
         odd = {each: count for each, count in answered.items() if each[1] not in USUAL}
         tally.check("no answer that Thunderbird should not get", not odd, odd)
