@@ -19,6 +19,19 @@ from wire import Client
 ROOT = "/api/calendar/admin"
 PYTHON = Path(sys.executable).parent.parent.parent / "metrics" / "bin" / "python"
 READER = Path(__file__).resolve().parent / "metrics_read.py"
+RESULT = {"status", "correlation_id", "synced_count"}
+STATISTICS = {
+    "total_attempts", "successes", "failures", "success_rate", "max_retries_reached", "pending_retry", "eligible_for_retry",
+    "error_breakdown", "last_successful_sync", "last_sync_cursor",
+}  # fmt: skip
+FAILED = {
+    "attempt_id", "operation", "direction", "error_class", "error_summary", "retry_count", "max_retries_reached", "next_retry_at",
+    "started_at", "appointment_id",
+}  # fmt: skip
+LISTS = {
+    "/connections/": "connections", "/sync-attempts/": "sync_attempts", "/audit-events/": "audit_events", "/webhooks/": "webhooks",
+    "/sync-attempts/failed/": "failed_attempts",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -54,6 +67,22 @@ def judge(tally: Tally, facts: dict) -> None:
     for path in ("/connections/", "/connections", "/sync-attempts/", "/audit-events/", "/webhooks/", "/metrics-summary/"):
         status, _ = call(f"{base}{ROOT}{path}")
         tally.equal(f"{path}: nobody", status, 401)
+    for verb, path in (("POST", "/connections/{id}/resync/"), ("GET", "/connections/{id}/sync-status/"), ("POST", "/sync-attempts/{id}/replay/"),
+                       ("POST", "/connections/{id}/revoke/"), ("POST", "/links/{id}/confirm/"), ("POST", "/appointments/{id}/resync/")):  # fmt: skip
+        path = path.replace("{id}", "019aa0f3-9a6e-7c2e-a3c4-111111111111")
+        status, _ = call(f"{base}{ROOT}{path}", None, None, verb)
+        tally.equal(f"{verb} {path}: nobody", status, 401)
+        status, _ = call(f"{base}{ROOT}{path}", None, token, verb)
+        tally.equal(f"{verb} {path}: of nothing", status, 404)
+    for user in facts["users"]:
+        if user["role"] != "manager":
+            answer = Client(base, user["name"], user["password"]).send("GET", ROOT + "/connections/")
+            tally.check(f"{user['role']} is no manager", answer.status in (401, 403), answer)
+    for path, name in LISTS.items():
+        page = get(path)
+        tally.equal(f"{path}: fields", set(page), {name, "total_count", "next"})
+        lead = {"webhooks": "channel_id", "failed_attempts": "attempt_id", "sync_attempts": "attempt_id", "audit_events": "audit_event_id"}.get(name, "connection_id")
+        tally.check(f"{path}: each leads with an id", all(next(iter(item)) == lead or next(iter(item)).endswith("_id") for item in page[name]), page[name][:1])
     connection = next(c for c in get("/connections/?provider=google&status=active")["connections"] if c["account"] == ACCOUNT)
     of = f"/connections/{connection['connection_id']}"
 
@@ -71,11 +100,41 @@ def judge(tally: Tally, facts: dict) -> None:
         one = failed[0]
         tally.equal("with its class", one["error_class"], "transient")
         tally.check("it says why without content", "Held up" not in json.dumps(failed), one)
+        tally.equal("its fields", set(one), FAILED)
+        tally.equal("as counted", set(get(f"{of}/failed-attempts/")), {"connection_id", "failed_attempts", "total_count", "next"})
         status, answer = post(f"/sync-attempts/{one['attempt_id']}/replay/")
+        if tally.equal("a replay is answered", status, 200):
+            tally.equal("with these fields", (set(answer), answer["attempt_id"]), ({"message", "attempt_id", "result"}, one["attempt_id"]))
+            tally.check("and this result", RESULT <= set(answer["result"]), answer)
+            came_to = [e["event"] for e in get(f"/audit-events/?text={answer['result']['correlation_id']}")["audit_events"]]
+            tally.check("it is audited as asked for", "calendar_sync_manual_replay_requested" in came_to, came_to)
+            tally.check("and as ended", answer["result"]["status"] == "running" or "calendar_sync_manual_replay_success" in came_to, came_to)
         tally.check("it is replayed", status == 200 and answer["result"]["status"] in ("success", "running"), answer)
     tally.check("the event reaches Google", until(lambda: there("Held up") == 1) is not None)
     good = get("/sync-attempts/?status=success")["sync_attempts"][0]
     tally.equal("what succeeded is not replayed", post(f"/sync-attempts/{good['attempt_id']}/replay/")[0], 409)
+
+    # One id from the request to the provider's wire.
+    body = json.dumps({"title": "Correlated", "start": "2027-03-05T10:00:00Z", "end": "2027-03-05T11:00:00Z"})
+    answer = client.send("POST", "/api/appointments", body, {"Content-Type": "application/json", "Authorization": f"Bearer {token}", "X-Request-Id": "wire-4711"})
+    tally.equal("the id is given back", (answer.status, answer.header("X-Correlation-Id"), answer.header("X-Request-Id")), (201, "wire-4711", "wire-4711"))
+    tally.check("the event reaches Google", until(lambda: there("Correlated") == 1) is not None)
+    sent = [r for r in call(google.base + "requests")[1] if "Correlated" in r["body"]]
+    tally.equal("its call carries the id", {r["headers"].get("x-correlation-id") for r in sent}, {"wire-4711"})
+    own = get("/sync-attempts/?text=wire-4711")["sync_attempts"]
+    tally.check("so does its attempt", own and all(a["correlation_id"] == "wire-4711" for a in own), own)
+
+    # What fails for good is not replayed, and that says so.
+    call(google.base + "faults", [{"call": "events.insert", "fault": {"backend": {"status": 400}}}])
+    client.put(home + "admin-2.ics", event("admin-2", "Refused"))
+    refused: list[dict] = []
+
+    def was_refused() -> bool:
+        refused[:] = get("/sync-attempts/?status=failed&error_class=non_retryable")["sync_attempts"]
+        return bool(refused)
+
+    if tally.check("a refusal is listed", until(was_refused) is not None):
+        tally.equal("it is not replayed", post(f"/sync-attempts/{refused[0]['attempt_id']}/replay/")[0], 400)
 
     # Resyncs: one appointment, a month, everything.
     status, found = call(f"{base}/api/appointments?text=Held%20up", token=token)
@@ -84,6 +143,8 @@ def judge(tally: Tally, facts: dict) -> None:
     if own:
         status, answer = post(f"/appointments/{own[0]['id']}/resync/")
         tally.check("one appointment", status in (200, 409), answer)
+        if status == 200:
+            tally.equal("its fields", set(answer), {"message", "appointment_id", "external_event_id", "result"})
     for body in ({"start_date": "2027-03-01", "end_date": "2027-03-31"}, None):
         answer = {}
 
@@ -95,12 +156,17 @@ def judge(tally: Tally, facts: dict) -> None:
         tally.check(f"resync {body}", until(done) is not None, answer)
         if "result" in answer:
             tally.check("it succeeds", answer["result"]["status"] in ("success", "running"), answer)
+            tally.equal("its fields", set(answer), {"message", "connection_id", "provider", "result"})
+            tally.check("and those of the result", RESULT <= set(answer["result"]), answer)
             tally.equal("it names the connection", answer["connection_id"], connection["connection_id"])
     titles = google.titles()
     tally.equal("nothing is doubled", sorted(set(titles)), titles)
 
     told = get(f"{of}/sync-status/")
     figures = told["statistics"]
+    tally.equal("the status has these fields", set(told), {"connection_id", "provider", "status", "last_sync_at", "last_sync_cursor", "statistics"})
+    tally.equal("and these statistics", set(figures), STATISTICS)
+    tally.equal("errors are broken down", set(figures["error_breakdown"]), {"transient", "non_retryable", "rate_limited"})
     tally.equal("successes and failures add up", figures["successes"] + figures["failures"], figures["total_attempts"])
     rate = f"{100 * figures['successes'] / figures['total_attempts']:.1f}%"
     tally.equal("the success rate", figures["success_rate"], rate)

@@ -84,6 +84,16 @@ async fn the_server_tells_how_it_is() {
     assert!(server.talk(own).await.contains("X-Correlation-Id: my-own-1\r\n"));
     let forged = "GET / HTTP/1.1\r\nHost: x\r\nX-Correlation-Id: <b>\r\nConnection: close\r\n\r\n";
     assert!(!server.talk(forged).await.contains("<b>\r\n"));
+    let proxied = "GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: proxy-1\r\nConnection: close\r\n\r\n";
+    let answer = server.talk(proxied).await;
+    assert!(answer.contains("X-Correlation-Id: proxy-1\r\n") && answer.contains("X-Request-Id: proxy-1\r\n"));
+    let both =
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: proxy-1\r\nX-Correlation-Id: own-1\r\nConnection: close\r\n\r\n";
+    let answer = server.talk(both).await;
+    assert!(answer.contains("X-Correlation-Id: own-1\r\n") && answer.contains("X-Request-Id: proxy-1\r\n"));
+    let odd = "GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: a b\r\nConnection: close\r\n\r\n";
+    let answer = server.talk(odd).await;
+    assert!(!answer.contains("a b") && !answer.contains("X-Request-Id"));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use crate::{dav, telemetry};
 
 /// The answer's, and the request's if it brings a sensible one.
 const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+/// What proxies and platforms call the same. Taken where the other one is not there, and given back to whoever sent it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ones, or such with odd characters, are replaced: they end up in logs.
 const CORRELATION_CHARS_MAX: usize = 64;
 
@@ -62,9 +64,7 @@ impl Doorstep {
     }
 
     fn correlation_id(&self, headers: &HeaderMap) -> String {
-        let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let brought = headers.get(&CORRELATION).and_then(|v| v.to_str().ok());
-        match brought.filter(|id| (1..=CORRELATION_CHARS_MAX).contains(&id.len()) && id.chars().all(sane)) {
+        match brought(headers, &CORRELATION).or_else(|| brought(headers, &REQUEST_ID)) {
             Some(id) => id.to_owned(),
             None => hex::encode(self.app.store().chance().bytes::<12>()),
         }
@@ -91,6 +91,13 @@ impl Doorstep {
         };
         format!("{scheme}://{host}")
     }
+}
+
+/// The id that a request brings under this name, if it is a sensible one.
+fn brought<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let id = headers.get(name)?.to_str().ok()?;
+    ((1..=CORRELATION_CHARS_MAX).contains(&id.len()) && id.chars().all(sane)).then_some(id)
 }
 
 /// What is wrong with the host of a request (RFC 9112 §3.2, RFC 9113 §8.3.1). A request for two hosts is read one way by
@@ -202,6 +209,7 @@ pub async fn greet(State(doorstep): State<Doorstep>, mut request: Request, next:
     let visit = doorstep.visit(peer, request.uri(), request.headers());
     let (face, method) = (face(request.method(), request.uri().path()), method_name(request.method()));
     let correlation_id = visit.correlation_id.clone();
+    let request_id = brought(request.headers(), &REQUEST_ID).and_then(|id| HeaderValue::from_str(id).ok());
     request.extensions_mut().insert(visit);
     let request = request.map(|body| Body::new(PacedBody::around(body)));
     // Whatever is logged on the way carries the visit's number.
@@ -212,6 +220,9 @@ pub async fn greet(State(doorstep): State<Doorstep>, mut request: Request, next:
     };
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         response.headers_mut().insert(CORRELATION, value);
+    }
+    if let Some(value) = request_id {
+        response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, took) = (response.status().as_u16(), began.elapsed());
     telemetry::request_answered(face, method, status, took);
@@ -254,6 +265,20 @@ mod tests {
     fn a_host_that_is_no_host_makes_no_link() {
         assert!(is_authority("cal.example:8443") && is_authority("[::1]:80"));
         assert!(!is_authority("evil.example/<script>") && !is_authority(""));
+    }
+
+    #[test]
+    fn an_id_that_could_spoil_a_log_is_not_taken() {
+        for (id, taken) in [
+            ("a-B_1.2", true),
+            (&*"x".repeat(64), true),
+            (&*"x".repeat(65), false),
+            ("", false),
+            ("a b", false),
+            ("a;b", false),
+        ] {
+            assert_eq!(brought(&headers(&[("x-request-id", id)]), &REQUEST_ID), taken.then_some(id));
+        }
     }
 
     #[test]

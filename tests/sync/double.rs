@@ -69,6 +69,11 @@ fn field(item: &Snapshot, name: &str) -> Value {
     serde_json::from_str::<Value>(&item.0).ok().and_then(|v| v.get(name).cloned()).unwrap_or(Value::Null)
 }
 
+/// What an event says but for the stamps that each side sets for itself.
+fn said(ics: &str) -> Vec<&str> {
+    ics.lines().filter(|line| !line.starts_with("DTSTAMP:") && !line.starts_with("LAST-MODIFIED:")).collect()
+}
+
 fn ics(item: &Snapshot) -> String {
     field(item, "ics").as_str().unwrap_or_default().to_owned()
 }
@@ -356,7 +361,7 @@ impl Upstream for Double {
     }
 
     fn says(&self, held: &Snapshot, item: &Outgoing) -> bool {
-        item.payload.split_once('\0').is_some_and(|(text, _)| text == ics(held))
+        item.payload.split_once('\0').is_some_and(|(text, _)| said(text) == said(&ics(held)))
     }
 
     fn mark(&self, item: &Snapshot) -> Option<String> {

@@ -12,4 +12,5 @@ mod faults;
 mod figures;
 mod guests;
 mod house;
+mod notices;
 mod stories;

@@ -212,6 +212,9 @@ impl WriteTx {
                 args![firm, id, now, how.as_str(), choices, by],
             )
             .await?;
+        if rows == 1 {
+            self.settle_conflicts(firm, id).await?;
+        }
         Ok(rows == 1)
     }
 

@@ -215,6 +215,9 @@ impl WriteTx {
              where firm_id = $1 and connection_id = $2"
         );
         let rows = self.exec(&sql, args![firm, id, status.as_str(), note, now]).await?;
+        if rows == 1 && status == ConnectionStatus::Active {
+            self.settle_stopped(firm, id.as_str()).await?;
+        }
         if matches!(status, ConnectionStatus::Paused | ConnectionStatus::Revoked) {
             // Whoever works on one of its links stops: nothing is carried out for it any more.
             let sql = "update links set fence = fence + 1, lease_owner = null, lease_until_ms = null \

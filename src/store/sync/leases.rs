@@ -170,6 +170,9 @@ impl WriteTx {
                 args![firm, id, removals, now],
             )
             .await?;
+        if rows == 1 {
+            self.settle_stopped(firm, id.as_str()).await?;
+        }
         self.wake();
         Ok(rows == 1)
     }

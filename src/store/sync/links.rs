@@ -352,6 +352,9 @@ impl WriteTx {
              where firm_id = $1 and link_id = $2"
         );
         let rows = self.exec(&sql, args![firm, id, status.as_str(), note, now]).await?;
+        if rows == 1 && status == LinkStatus::Active {
+            self.settle_stopped(firm, id.as_str()).await?;
+        }
         self.wake();
         Ok(rows == 1)
     }

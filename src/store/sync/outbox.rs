@@ -255,8 +255,8 @@ impl WriteTx {
             "delete from outbox where firm_id = $1 and link_id = $2 and object_id = $3 and queued_ms = $4",
             args![&lease.firm, &lease.link, &out.object, out.queued],
         )
-        .await
-        .map(|_| ())
+        .await?;
+        self.settle_exhausted(&lease.firm, &lease.link).await
     }
 
     /// Puts a row off after a failure.

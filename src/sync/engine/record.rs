@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Engine, Job, Stop};
-use crate::domain::ids::{ConflictId, RunId};
+use crate::domain::ids::{ConflictId, ObjectId, RunId};
 use crate::domain::sync::{AttemptKind, ConflictKind, Resolution, RunStatus, Way};
 use crate::domain::time::Instant;
 use crate::store::{Conflict, Mapping, NewAttempt, NewAudit, RunItem, StoreError, WriteTx};
@@ -58,6 +58,17 @@ impl Engine {
     pub(super) async fn record(&self, tx: &mut WriteTx, job: &mut Job, attempt: NewAttempt) -> Result<(), StoreError> {
         let run = self.run_of(tx, job).await?;
         let id = tx.add_attempt(&job.link, &run, &job.account.correlation_id, &attempt).await?;
+        tracing::debug!(
+            correlation_id = job.account.correlation_id,
+            connection_id = job.link.connection.as_str(),
+            link_id = job.link.id.as_str(),
+            appointment_id = attempt.object.as_ref().map(ObjectId::as_str),
+            external_event_id = attempt.remote.as_deref(),
+            operation = attempt.operation.as_str(),
+            outcome = attempt.outcome(),
+            error_class = attempt.failure.as_ref().map(|(class, _)| class.as_str()),
+            "a call was made"
+        );
         if attempt.retry_count > 0 {
             let provider = job.account.connection.provider;
             self.count(|figures| *figures.retries.entry(provider).or_default() += 1);
