@@ -177,7 +177,30 @@ def judge(tally: Tally, facts: dict) -> None:
     events = {e["event"] for e in get("/audit-events/")["audit_events"]}
     for name in ("calendar_connection_resync_requested", "calendar_connection_paused", "calendar_admin_read"):
         tally.check(f"the audit has {name}", name in events, sorted(events))
-    tally.check("the audit has no title", "Held up" not in json.dumps(get("/audit-events/")))
+
+    # Secrets are made, appointments have titles: none of either is in the trail, from its first event to its last.
+    secrets = [facts["api_token"], facts["feed_url"].rsplit("/", 1)[-1], *(u["password"] for u in facts["users"])]
+    for path, body in (("/api/app-passwords", {"name": "phone"}), ("/api/tokens", {"name": "script", "scopes": ["sync"]})):
+        status, made = call(f"{base}{path}", body, token)
+        if tally.equal(f"POST {path}", status, 201):
+            words = [made[k] for k in ("password", "token", "secret") if isinstance(made.get(k), str)]
+            tally.check(f"{path} shows a secret once", words, sorted(made))
+            secrets += words
+    trail, path = [], "/audit-events/"
+    while path:
+        page = get(path)
+        trail += page["audit_events"]
+        path = (page["next"] or "").removeprefix(ROOT)
+    numbers = [e["number"] for e in trail]
+    tally.equal("the trail is whole", numbers, list(range(numbers[0], 0, -1)))
+    titles = {t for t in google.titles() if len(t) > 3} | {"Held up", "Correlated", "Refused"}
+    # A title is not looked for in the names of acts.
+    said = json.dumps([{k: v for k, v in e.items() if k != "event"} for e in trail])
+    tally.equal("it has no title", [t for t in titles if t in said], [])
+    tally.equal("and no secret", [s for s in secrets if s in said], [])
+    asked = next(e for e in trail if e["event"] == "calendar_connection_resync_requested")
+    tally.equal("who, at what, from where", (asked["actor"], asked["target"], bool(asked["address"])), ("ada", connection["connection_id"], True))
+    tally.check("when, and under which id", asked["at"] and asked["correlation_id"], asked)
 
     # The metrics, as the Prometheus project's own client reads them.
     with urllib.request.urlopen(f"{base}/metrics", timeout=30) as answer:
