@@ -33,6 +33,9 @@ def suite(name: str, *arguments: str, script: str | None = None) -> Part:
 # Google's client and its kin live in a venv of their own, beside the one that runs this.
 GOOGLE = Path(sys.executable).parent.parent.parent / "google" / "bin" / "python"
 
+# The mail server that takes notices lives in one too.
+MAIL = Path(sys.executable).parent.parent.parent / "mail" / "bin" / "python"
+
 
 PARTS = [
     # The house
@@ -69,6 +72,7 @@ PARTS = [
     suite("sync_consent"),
     suite("sync_faults", "retries", "recovery"),
     suite("admin"),
+    Part("notices_mail", [str(MAIL), str(HERE / "notices_mail.py")], 5),
     suite("hostile"),
     suite("crash"),
     suite("browser"),

@@ -42,6 +42,7 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 i
 python3 -c 'import ensurepip' 2>/dev/null || install python3-venv
 have node && have npm || install nodejs npm
 node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' || fail "node is older than 18"
+have openssl || install openssl
 have_initdb || install postgresql
 have_initdb || fail "initdb is missing although postgresql is installed"
 if [ "${1:-}" = browser ]; then
@@ -75,6 +76,7 @@ venv venv requirements.txt
 venv schema requirements-schema.txt
 venv google requirements-google.txt
 venv metrics requirements-metrics.txt
+venv mail requirements-mail.txt
 
 want=$(hash_of "$here/sources.txt")
 if ! stamped sources "$want"; then

@@ -74,13 +74,14 @@ pub fn serving(app: &App, public_url: Option<String>) -> Result<Engine, AppError
     Ok(engine)
 }
 
-/// Has the engine look for work, notices told and what is old taken away, until `stop` resolves.
-pub async fn run(app: &App, engine: Engine, stop: impl Future<Output = ()>) {
+/// Has the engine look for work, notices told and what is old taken away, until `stop` resolves. `here`: where the server
+/// listens, for links where nobody configured where people find it.
+pub async fn run(app: &App, engine: Engine, here: String, stop: impl Future<Output = ()>) {
     let housekeeping = tokio::spawn(housekeeping::run(app.clone()));
-    let notifying = match Notifier::new(app) {
+    let notifying = match Notifier::new(app, here) {
         Ok(notifier) => Some(tokio::spawn(notifier.run(std::future::pending()))),
         Err(error) => {
-            tracing::error!(%error, "nothing is told by webhook");
+            tracing::error!(%error, "nothing is told by webhook or mail");
             None
         }
     };

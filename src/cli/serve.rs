@@ -55,7 +55,7 @@ pub(super) async fn run(server: Server, app: &App, engine: Engine) -> Done {
     if app.config.clock_file.is_some() {
         tracing::warn!("KALENDS_CLOCK_FILE sets the clock forward: this is for tests");
     }
-    let syncing = sync::run(app, engine, async {
+    let syncing = sync::run(app, engine, server.url(), async {
         // Dropped or sent: either way it is over.
         let _ = stop_sync.await;
     });

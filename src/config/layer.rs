@@ -65,6 +65,10 @@ pub struct Layer {
     pub notify_url: Option<String>,
     /// `KALENDS_NOTIFY_SECRET`
     pub notify_secret: Option<String>,
+    /// `KALENDS_SMTP_URL`
+    pub smtp_url: Option<String>,
+    /// `KALENDS_MAIL_FROM`
+    pub mail_from: Option<String>,
 }
 
 impl Layer {
@@ -104,6 +108,8 @@ impl Layer {
                 "KALENDS_CLOCK_FILE" => layer.clock_file = Some(value.into()),
                 "KALENDS_NOTIFY_URL" => layer.notify_url = Some(value),
                 "KALENDS_NOTIFY_SECRET" => layer.notify_secret = Some(value),
+                "KALENDS_SMTP_URL" => layer.smtp_url = Some(value),
+                "KALENDS_MAIL_FROM" => layer.mail_from = Some(value),
                 _ => {}
             }
         }
@@ -158,6 +164,8 @@ impl Layer {
             clock_file: self.clock_file.or(other.clock_file),
             notify_url: self.notify_url.or(other.notify_url),
             notify_secret: self.notify_secret.or(other.notify_secret),
+            smtp_url: self.smtp_url.or(other.smtp_url),
+            mail_from: self.mail_from.or(other.mail_from),
         }
     }
 }

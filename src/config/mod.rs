@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::store::Database;
 
 pub use layer::Layer;
-pub use notify::{HookConfig, NotifyConfig};
+pub use notify::{HookConfig, MailConfig, NotifyConfig};
 pub use upstreams::{GoogleClient, MicrosoftClient, UpstreamsConfig};
 
 /// Where the server listens when nobody says otherwise: loopback, so that a first try exposes nothing.
@@ -199,6 +199,9 @@ mod tests {
             ("database = 'mysql://x'", "database"),
             ("google_client_id = 'x'", "google_client_secret"),
             ("google_api_url = 'nowhere'", "google_api_url"),
+            ("smtp_url = 'smtp://mail.example'", "mail_from"),
+            ("mail_from = 'nobody'\nsmtp_url = 'smtp://mail.example'", "mail_from"),
+            ("mail_from = 'a@b.example'\nsmtp_url = 'mail.example'", "smtp_url"),
         ] {
             let error = config(toml).expect_err(toml);
             assert!(error.0.contains(named), "{error}");
@@ -209,7 +212,8 @@ mod tests {
     fn secrets_are_not_shown() {
         let shown = config(
             "encryption_key = 'geheim'\ndatabase = 'postgres://u:geheim@h/d'\nbase_url = 'https://x'\n\
-             google_client_id = 'id'\ngoogle_client_secret = 'geheim'",
+             google_client_id = 'id'\ngoogle_client_secret = 'geheim'\nmail_from = 'a@b.example'\n\
+             smtp_url = 'smtps://u:geheim@mail.example'",
         )
         .expect("set")
         .redacted();

@@ -130,7 +130,7 @@ async fn a_notice_goes_out_once_signed_and_is_tried_again() {
     let receiver = Arc::new(Receiver::default());
     let config = HookConfig { url: "https://platform.example/hook".into(), secret: Some("geheim".to_owned().into()) };
     let hook = Hook::new(&config, Arc::new(To(receiver.clone())));
-    let notifier = Notifier::with(house.bench.store.clone(), "https://cal.example".to_owned(), Some(hook));
+    let notifier = Notifier::with(house.bench.store.clone(), "https://cal.example".to_owned(), Some(hook), None);
     house.run().await;
     house.there.fault("changes", Fault::Before(Failure::NeedsConsent("revoked".to_owned())));
     house.later(HOUR_MS).await;

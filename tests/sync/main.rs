@@ -12,5 +12,6 @@ mod faults;
 mod figures;
 mod guests;
 mod house;
+mod mail;
 mod notices;
 mod stories;

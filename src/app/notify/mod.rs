@@ -1,9 +1,10 @@
-//! Tells notices by webhook: what is recorded is sent, what fails is tried again, what nobody set up is skipped.
+//! Tells notices by webhook and mail: what is recorded is sent, what fails is tried again, what nobody set up is skipped.
 //!
 //! A notice is recorded once and not again until it was seen or settled. What is sent twice all the same, because the
-//! node died between sending and noting so, has the same id both times (`X-Kalends-Delivery`).
+//! node died between sending and noting so, has the same id both times (`X-Kalends-Delivery`, `Message-ID`).
 
 mod hook;
+mod mail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::store::{Notification, NotificationWay, Notified, Store, StoreError};
 use crate::upstream::http::{Net, Transport};
 
 pub use hook::Hook;
+pub use mail::Mail;
 
 /// How often a node looks for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -30,27 +32,29 @@ pub struct Notifier {
     owner: String,
     base_url: String,
     hook: Option<Arc<Hook>>,
+    mail: Option<Arc<Mail>>,
 }
 
 impl Notifier {
-    /// As the configuration says.
+    /// As the configuration says. `here`: where people find the pages, if it does not.
     ///
     /// # Errors
     /// The way out cannot be set up.
-    pub fn new(app: &App) -> Result<Notifier, AppError> {
+    pub fn new(app: &App, here: String) -> Result<Notifier, AppError> {
         let wrong = |e| AppError::Config(ConfigError(e));
         let config = &app.config.notify;
         let net = Net::new(app.config.upstreams.allow_private).map_err(wrong)?;
         let hook = config.hook.as_ref().map(|hook| Hook::new(hook, Arc::new(net) as Arc<dyn Transport>));
-        let base_url = app.config.base_url.clone().unwrap_or_else(|| format!("http://{}", app.config.listen));
-        Ok(Notifier::with(app.store().clone(), base_url, hook))
+        let mail = config.mail.as_ref().map(Mail::new).transpose().map_err(wrong)?;
+        let base_url = app.config.base_url.clone().unwrap_or(here);
+        Ok(Notifier::with(app.store().clone(), base_url, hook, mail))
     }
 
-    /// On a store, by a webhook if there is one. `base_url`: where people find the pages.
+    /// On a store, by what there is. `base_url`: where people find the pages.
     #[must_use]
-    pub fn with(store: Store, base_url: String, hook: Option<Hook>) -> Notifier {
+    pub fn with(store: Store, base_url: String, hook: Option<Hook>, mail: Option<Mail>) -> Notifier {
         let owner = hex::encode(store.chance().bytes::<8>());
-        Notifier { store, owner, base_url, hook: hook.map(Arc::new) }
+        Notifier { store, owner, base_url, hook: hook.map(Arc::new), mail: mail.map(Arc::new) }
     }
 
     /// Sends whenever something is due, until `stop` resolves.
@@ -78,6 +82,10 @@ impl Notifier {
         }
         let mut sent = 0;
         for one in self.store.read().await?.notifications_due().await? {
+            // Receivers may be slow: the job is prolonged for each, and whoever lost it stops.
+            if !self.store.take_job(JOB, &self.owner, 0).await? {
+                return Ok(sent);
+            }
             let outcome = self.send(&one).await;
             sent += u64::from(outcome == Notified::Sent);
             let mut tx = self.store.write().await?;
@@ -94,9 +102,16 @@ impl Notifier {
             return Notified::Skipped;
         }
         let page = format!("{}/sync", self.base_url);
-        let sent = match (one.way, &self.hook) {
-            (NotificationWay::Webhook, Some(hook)) => hook.send(one, &page, self.store.now()).await,
-            (NotificationWay::Webhook, None) => return Notified::Skipped,
+        let now = self.store.now();
+        let sent = match one.way {
+            NotificationWay::Webhook => match &self.hook {
+                Some(hook) => hook.send(one, &page, now).await,
+                None => return Notified::Skipped,
+            },
+            NotificationWay::Mail => match (&self.mail, &one.user_email) {
+                (Some(mail), Some(address)) => mail.send(one, address, &page, now).await,
+                _ => return Notified::Skipped,
+            },
         };
         let Err(why) = sent else { return Notified::Sent };
         let wait = usize::try_from(one.tries).ok().and_then(|tries| WAITS_MS.get(tries));

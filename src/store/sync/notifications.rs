@@ -1,4 +1,4 @@
-//! Notices on their way by webhook: recorded with the notice, sent after, tried again, and then done or given up.
+//! Notices on their way by webhook and mail: recorded with the notice, sent after, tried again, and then done or given up.
 
 use super::notices::Notice;
 use crate::domain::ids::{FirmId, NoticeId, UserId};
@@ -14,17 +14,20 @@ const PAGE: i64 = 100;
 pub enum NotificationWay {
     /// To the platform, by webhook.
     Webhook,
+    /// To the user, by mail.
+    Mail,
 }
 
 impl NotificationWay {
     /// Every way.
-    pub const ALL: [NotificationWay; 1] = [NotificationWay::Webhook];
+    pub const ALL: [NotificationWay; 2] = [NotificationWay::Webhook, NotificationWay::Mail];
 
     /// Its name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             NotificationWay::Webhook => "webhook",
+            NotificationWay::Mail => "mail",
         }
     }
 
@@ -38,7 +41,7 @@ impl NotificationWay {
 pub enum Notified {
     /// It was sent.
     Sent,
-    /// Nobody set this way up, or it was settled meanwhile.
+    /// Nobody set this way up, the user has no address, or it was settled meanwhile.
     Skipped,
     /// It failed, and is tried again then.
     Again(Instant, String),
@@ -61,6 +64,8 @@ pub struct Notification {
     pub user: UserId,
     /// Their name.
     pub user_name: String,
+    /// Their mail address, unless they are locked out.
+    pub user_email: Option<String>,
 }
 
 fn notification_of(row: &Row) -> Result<Notification, StoreError> {
@@ -78,6 +83,7 @@ fn notification_of(row: &Row) -> Result<Notification, StoreError> {
         tries: row.int(8)?,
         user: UserId::from_text(row.text(9)?),
         user_name: row.text(10)?,
+        user_email: row.opt_text(11)?,
     })
 }
 
@@ -91,7 +97,7 @@ impl ReadTx {
         let rows = self
             .all(
                 "select t.firm_id, t.notice_id, n.kind, n.target, n.text, n.created_ms, n.seen_ms, t.way, t.tries, \
-                 n.user_id, u.name from notifications t \
+                 n.user_id, u.name, case when u.disabled_ms is null then u.email end from notifications t \
                  join notices n on n.firm_id = t.firm_id and n.notice_id = t.notice_id \
                  join users u on u.firm_id = n.firm_id and u.user_id = n.user_id \
                  where t.state = 'waiting' and t.not_before_ms <= $1 order by t.not_before_ms, t.notice_id limit $2",
