@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::hear::News;
 use super::loss::Loss;
-use super::pull::News;
 use super::record::Deed;
 use super::{Engine, Job, Stop};
 use crate::domain::access::Right;

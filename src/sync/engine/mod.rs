@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `account` | the secret of a connection: opened, renewed, slowed down |
 //! | `pull` | a listing, page by page, into decisions |
+//! | `hear` | what the pages say of each item: folded, completed, doubted |
 //! | `apply` | one decision carried out here, in one transaction with its mapping |
 //! | `loss` | what a listing took away |
 //! | `push` | one object carried out there: intent, call, settlement |
@@ -25,6 +26,7 @@ mod apply;
 mod channel;
 mod desk;
 mod device;
+mod hear;
 mod loss;
 mod outgoing;
 mod preview;

@@ -92,13 +92,13 @@ impl Engine {
         job: &mut Job,
         mut cursor: Option<String>,
         warnings: &mut Vec<String>,
-    ) -> Result<(Vec<super::pull::News>, bool, bool), DeskError> {
+    ) -> Result<(Vec<super::hear::News>, bool, bool), DeskError> {
         let (mut news, mut page) = (Vec::new(), None::<String>);
         if job.up.lists_all() {
             cursor = None;
         }
         let listing_of = |job: &Job, full: bool| {
-            super::pull::Listing::new(&*job.up, full, job.link.generation + i64::from(full)).dry()
+            super::hear::Listing::new(&*job.up, full, job.link.generation + i64::from(full)).dry()
         };
         let mut listing = listing_of(job, cursor.is_none());
         for _ in 0..PAGES_MAX {

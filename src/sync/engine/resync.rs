@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::account::ask;
+use super::hear::{CONFIRM_MAX, Listing, News};
 use super::loss::Loss;
-use super::pull::{CONFIRM_MAX, ITEMS_PER_WRITE, Listing, News, PAGES_MAX};
+use super::pull::{ITEMS_PER_WRITE, PAGES_MAX};
 use super::record::listing;
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::ids::{AttemptId, ConnectionId, FirmId, ObjectId};

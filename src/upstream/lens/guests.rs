@@ -11,7 +11,7 @@ use crate::ics::CalAddress;
 pub(in crate::upstream) struct Guest {
     pub(in crate::upstream) email: String,
     pub(in crate::upstream) optional: bool,
-    /// As Google names it.
+    /// As the provider names it.
     pub(in crate::upstream) answer: &'static str,
 }
 
@@ -67,7 +67,7 @@ fn address(email: &str) -> Option<String> {
     (email.contains('@') && !email.contains(char::is_whitespace)).then_some(email)
 }
 
-/// `attendees` for an event: who is there already stays as Google has it, but for what is ours to say. An answer is
+/// `attendees` for an event: who is there already stays as the provider has it, but for what is ours to say. An answer is
 /// its attendee's own: of those who are there already, only that of the calendar's owner is written.
 pub(in crate::upstream) fn to_json(attendees: &[Attendee], held: Option<&Event>) -> Value {
     let mut written: Vec<Value> = Vec::new();
@@ -107,7 +107,7 @@ pub(in crate::upstream) fn to_json(attendees: &[Attendee], held: Option<&Event>)
     Value::Array(written)
 }
 
-/// Whether the object's attendees say what Google's do, as far as they are the object's to say.
+/// Whether the object's attendees say what the event's do, as far as they are the object's to say.
 pub(in crate::upstream) fn same(object: &[Guest], google: &Event) -> bool {
     let theirs = of_json(google);
     let own = entries(google)
@@ -119,7 +119,7 @@ pub(in crate::upstream) fn same(object: &[Guest], google: &Event) -> bool {
         })
 }
 
-/// The attendees of an object that is to have those of an event. Who is there already keeps everything that Google does
+/// The attendees of an object that is to have those of an event. Who is there already keeps everything that the provider does
 /// not say otherwise. `keep` decides about those whom the event does not name.
 pub(in crate::upstream) fn onto(event: &Event, before: &[Attendee], keep: impl Fn(&Attendee) -> bool) -> Vec<Attendee> {
     let theirs: Vec<(Guest, Option<String>)> =
@@ -217,7 +217,7 @@ mod tests {
         ];
         let written = to_json(&ours, Some(&event()));
         assert_eq!(written[0]["responseStatus"], "accepted");
-        assert_eq!(written[0]["comment"], "late", "what Google keeps stays");
+        assert_eq!(written[0]["comment"], "late", "what the provider keeps stays");
         assert_eq!(written[1]["responseStatus"], "declined");
         assert!(written[1].get("optional").is_none());
         assert!(!same(&of_attendees(&ours), &event()));

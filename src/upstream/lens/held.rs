@@ -1,7 +1,7 @@
 //! What is known of one item: a series (or single event) and its exceptions, as the snapshot keeps them.
 //!
 //! The snapshot is JSON: `master`, absent where the series is not there for us, and `exceptions` by the slot they stand
-//! for (`20261231`, or `20261231T090000Z` in UTC), cancelled ones included. Events are kept as Google gave them.
+//! for (`20261231`, or `20261231T090000Z` in UTC), cancelled ones included. Events are kept as the provider gave them, in the words used here.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::super::{Entry, Folded};
 use super::time;
 use crate::domain::sync::{RemoteId, Snapshot};
 
-/// An event as Google writes it.
+/// An event in the words used here.
 pub(in crate::upstream) type Event = Map<String, Value>;
 
 /// A snapshot, read.
@@ -64,7 +64,7 @@ impl Held {
 }
 
 /// What is held, with these entries carried into it. What stands for whole things comes before what is deleted, as
-/// Google may list a split series in either order.
+/// A provider may list a split series in either order.
 pub(in crate::upstream) fn fold(held: Option<&Snapshot>, entries: &[Entry]) -> Folded {
     let known = held.map(Held::of);
     let had = known.is_some();

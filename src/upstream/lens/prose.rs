@@ -1,4 +1,4 @@
-//! Descriptions: Google's may be HTML, and ours may carry the guests as text at their end.
+//! Descriptions: a provider's may be HTML, and ours may carry the guests as text at their end.
 
 use crate::ics::text::clean;
 
@@ -7,7 +7,7 @@ const GUESTS_BEGIN: &str = "--- Guests ---";
 /// Ends them.
 const GUESTS_END: &str = "--- End of guests ---";
 
-/// Elements that Google's editor and its neighbours write. Text with none of them is plain, whatever brackets are in it.
+/// Elements that the providers' editors write. Text with none of them is plain, whatever brackets are in it.
 const ELEMENTS: [&str; 33] = [
     "a",
     "b",
@@ -147,7 +147,7 @@ fn entity(text: &str) -> (Option<char>, &str) {
     if found.is_some() { (found, after) } else { itself }
 }
 
-/// Plain text as Google takes it: text that would be read as HTML is written as HTML that says it.
+/// Plain text as a provider takes it: text that would be read as HTML is written as HTML that says it.
 pub(in crate::upstream) fn written(text: &str) -> String {
     if !is_html(text) {
         return text.to_owned();

@@ -23,7 +23,7 @@ pub(in crate::upstream) enum Reminders {
 }
 
 impl Reminders {
-    /// Of an event. Google leaves the field out for who does not see it.
+    /// Of an event. It is left out for who does not see it.
     pub(in crate::upstream) fn of_json(value: Option<&Value>) -> Reminders {
         let Some(value) = value else { return Reminders::Inherited };
         if value.get("useDefault").and_then(Value::as_bool) == Some(true) {

@@ -48,7 +48,7 @@ impl Series {
         let slots = Slots::of(&series, &start);
         let mut budget = Budget::default();
         let cancelled = held.exceptions.iter().filter(|(_, event)| is_cancelled(event)).map(|(slot, _)| slot);
-        // Google keeps cancelled slots that a series has lost since, by a new end or a new start.
+        // A provider keeps cancelled slots that a series has lost since, by a new end or a new start.
         let lost: Vec<String> = cancelled.filter(|slot| slots.has(slot, &mut budget)).cloned().collect();
         series.removed.extend(lost);
         for (slot, _) in held.exceptions.iter().filter(|(_, event)| !is_cancelled(event)) {
@@ -66,7 +66,7 @@ impl Series {
         dialect: &Dialect,
     ) -> Series {
         let form = Form { start: &record.start, zones, zone };
-        // A floating series is one of the calendar's zone to Google.
+        // A floating series is one of the calendar's zone to a provider.
         let start = form.slot(&record.start).to_when();
         let rules = |name: &'static str| -> BTreeSet<String> {
             master.properties_named(name).map(|p| by_the_letter(p.value(), &start, &form.zone(), dialect)).collect()
@@ -89,7 +89,7 @@ impl Series {
             } else {
                 series.removed.remove(slot);
                 if !slots.has(slot, &mut budget) {
-                    // An override of no instance takes place all the same: to Google it is one of a date of its own.
+                    // An override of no instance takes place all the same: there it is one of a date of its own.
                     series.added.insert(slot.clone());
                 }
             }
@@ -111,12 +111,12 @@ impl Series {
         self.rules == other.rules && self.unless == other.unless && self.added == other.added
     }
 
-    /// Of Google's lines alone.
+    /// Of the lines alone.
     pub(in crate::upstream) fn of_lines(lines: Option<&Value>, start: &At, dialect: &Dialect) -> Series {
         Lines::of_json(lines).read(start, dialect)
     }
 
-    /// As Google's lines, of an object that starts then. `left_out`: removed slots that Google knows as cancelled.
+    /// As lines, of an object that starts then. `left_out`: removed slots that are known as cancelled there.
     pub(in crate::upstream) fn to_json(&self, start: &At, left_out: &BTreeSet<String>) -> Value {
         let mut lines: Vec<String> = self.rules.iter().map(|rule| format!("RRULE:{rule}")).collect();
         lines.extend(self.unless.iter().map(|rule| format!("EXRULE:{rule}")));
@@ -329,7 +329,7 @@ fn dates_of(property: &Property) -> Vec<When> {
     When::list_of(property).unwrap_or_default()
 }
 
-/// The slot that one of Google's dates means.
+/// The slot that one of the provider's dates means.
 fn slot_of(when: &When, start: &At, zone: &Zone) -> At {
     let named = start.zone().unwrap_or("UTC");
     match (start, when) {
