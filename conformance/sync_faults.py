@@ -360,10 +360,6 @@ def recovery(tally: Tally, ground: Ground) -> None:
     pair.edit_there(ids["Theirs 08"], location="Silent")
     ground.forward(15 * 60 + 1)
     tally.check("a channel that is gone: polling goes on", until(lambda: pair.appointment("Theirs 08")["location"] == "Silent"))
-    pair.settled()
-    if opened() == count:  # it said that it was there when it was made, and is given an interval to speak
-        pair.edit_there(ids["Theirs 08"], location="Silent again")
-        ground.forward(15 * 60 + 1)
     tally.check("and another is made", until(lambda: opened() > count), opened() - count)
     pair.settled()
     pair.edit_there(ids["Theirs 08"], location="Heard again")

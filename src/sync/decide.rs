@@ -154,7 +154,7 @@ pub fn heard(ground: &Ground<'_>, mapping: Option<&Mapping>, local: Option<&Loca
 fn met(ground: &Ground<'_>, local: Option<&Local>, item: &Snapshot) -> Act {
     let Some(local) = local else {
         return match (ground.link.settings.direction.pulls(), ground.up.put(item, None, ground.lens)) {
-            (false, _) => Act::Ignore(ParkReason::OwnCopy),
+            (false, _) => Act::Ignore(ParkReason::OneWay),
             (true, Ok(object)) => Act::Import(Box::new(object)),
             (true, Err(unfit)) => Act::Quarantine(unfit.0),
         };
@@ -194,6 +194,11 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
     match (&mapping.state, local) {
         // What was withdrawn, undone or kept after a removal is not brought here by being heard of.
         (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Undone | ParkReason::OwnCopy), _) => Act::Note,
+        // The link pulls now.
+        (MappingState::Parked(ParkReason::OneWay), local) if ground.link.settings.direction.pulls() => {
+            met(ground, local, item)
+        }
+        (MappingState::Parked(ParkReason::OneWay), _) => Act::Note,
         // Removed there, and there again.
         (MappingState::Parked(ParkReason::RemovedThere), Some(local)) => both(ground, mapping, local, item),
         (MappingState::Detached, _) => Act::Note,
@@ -375,12 +380,18 @@ fn deleted_here(ground: &Ground<'_>, mapping: &Mapping, item: &Snapshot) -> Act 
 /// The item is not there.
 fn gone(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>) -> Act {
     match &mapping.state {
-        MappingState::Parked(ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere)
+        MappingState::Parked(
+            ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere | ParkReason::OneWay,
+        )
         | MappingState::Detached
         | MappingState::Tombstoned => return Act::Note,
         _ => {}
     }
     let Some(local) = local else { return Act::Forget };
+    if mapping.state.is_deletion() {
+        // Nobody took it away but we, whatever a link shows meanwhile.
+        return Act::Ignore(ParkReason::Withdrawn);
+    }
     let settings = &ground.link.settings;
     let edited = mapping.base.as_ref().is_some_and(|base| base != local.object.bytes());
     if edited && settings.direction.pushes() {

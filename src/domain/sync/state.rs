@@ -57,6 +57,8 @@ pub enum ParkReason {
     RemovedThere,
     /// It was brought by another link of ours and is not carried on (origin mark of our own).
     OwnCopy,
+    /// It was made there, and the link only pushes.
+    OneWay,
 }
 
 /// Where one mapping stands.
@@ -69,14 +71,14 @@ pub enum MappingState {
     Pushing {
         /// Whether the call creates the item.
         create: bool,
-        /// The object's version that is carried; 0 for a deletion.
+        /// The object's version that is carried; [`DELETION`] where the call deletes the item.
         version: i64,
     },
     /// A call was made and nobody knows how it ended: look by key before anything else.
     Unsure {
         /// Whether the call was to create the item.
         create: bool,
-        /// The object's version that was carried; 0 for a deletion.
+        /// The object's version that was carried; [`DELETION`] where the call was to delete the item.
         version: i64,
         /// Since when, in ms.
         since_ms: i64,
@@ -91,7 +93,20 @@ pub enum MappingState {
     Detached,
 }
 
+/// In place of a version: the call deletes the item, because its object went or is not shown there any more.
+pub const DELETION: i64 = -1;
+
 impl MappingState {
+    /// Whether a deletion of ours is under way, or nobody knows how it ended: that the item is gone is our own doing.
+    #[must_use]
+    pub const fn is_deletion(&self) -> bool {
+        matches!(
+            self,
+            MappingState::Pushing { create: false, version: DELETION }
+                | MappingState::Unsure { create: false, version: DELETION, .. }
+        )
+    }
+
     /// One word for lists and metrics.
     #[must_use]
     pub const fn word(&self) -> &'static str {

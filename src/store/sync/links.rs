@@ -322,8 +322,11 @@ impl WriteTx {
         let now = self.now();
         let rows = self
             .exec(
-                "update links set direction = $3, policy = $4, interval_ms = $5, changed_ms = $6, due_ms = $6, \
-                 fence = fence + 1, lease_owner = null, lease_until_ms = null where firm_id = $1 and link_id = $2",
+                "update links set cursor = case when direction = $3 then cursor else null end, \
+                 progress = case when direction = $3 then progress else null end, \
+                 listed_ms = case when direction = $3 then listed_ms else null end, \
+                 direction = $3, policy = $4, interval_ms = $5, changed_ms = $6, due_ms = $6, fence = fence + 1, \
+                 lease_owner = null, lease_until_ms = null where firm_id = $1 and link_id = $2",
                 args![firm, id, settings.direction.as_str(), json(&settings.policy), settings.interval_ms, now],
             )
             .await?;

@@ -16,12 +16,11 @@ fn is_ending(channel: &WatchedChannel, now: crate::domain::time::Instant) -> boo
     channel.expires.ms().saturating_sub(now.ms()) <= life / 100 * RENEW_AT_PERCENT
 }
 
-/// Whether a channel should have spoken and did not: a run of the schedule found what it had not told of. A change of the
-/// last moment costs a channel too many, which is stopped again.
-fn is_lost(channel: &WatchedChannel, job: &Job) -> bool {
-    let before = job.link.last.0;
-    let is_silent = before.is_some_and(|before| channel.last_notified.is_none_or(|told| told < before));
-    job.kind == RunKind::Pull && job.heard && is_silent
+/// Whether a channel should have spoken and did not: it was silent for a whole interval, and the run of the schedule found
+/// what it had not told of. A change of the last moment costs a channel too many, which is stopped again.
+fn is_lost(channel: &WatchedChannel, job: &Job, now: crate::domain::time::Instant) -> bool {
+    let told = channel.last_notified.unwrap_or(channel.created).max(channel.created);
+    job.kind == RunKind::Pull && job.heard && told.plus_ms(job.link.settings.interval_ms) <= now
 }
 
 /// Where a provider's notifications come in, below the public address.
@@ -45,7 +44,7 @@ impl Engine {
         drop(tx);
         let (mut live, mut old) = (Vec::new(), Vec::new());
         for channel in channels {
-            let is_over = channel.replaced || is_lost(&channel, job);
+            let is_over = channel.replaced || is_lost(&channel, job, now);
             if !is_over && (!is_ending(&channel, now) || self.renew_channel(job, &channel).await?) {
                 live.push(channel);
             } else {

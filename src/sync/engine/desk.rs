@@ -161,6 +161,7 @@ impl Engine {
             if link.status == LinkStatus::Detached {
                 tx.reattach_link(firm, &link.id).await?;
             }
+            tx.retry_outbox(firm, &link.id).await?;
             tx.ask_for_run(firm, &link.id, RunKind::Full, tx.now()).await?;
         }
         tx.commit().await?;
@@ -188,6 +189,7 @@ impl Engine {
             return Err(DeskError::Refused(format!("the link is {}", link.status)));
         }
         let now = tx.now();
+        tx.retry_outbox(firm, id).await?;
         tx.ask_for_run(firm, id, kind, now).await?;
         if kind == RunKind::Resync {
             tx.queue_between(firm, id, bounds.from, bounds.until).await?;

@@ -221,7 +221,7 @@ fn is_live(mapping: &Mapping) -> bool {
     !matches!(
         mapping.state,
         MappingState::Parked(
-            ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere | ParkReason::OwnCopy
+            ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere | ParkReason::OwnCopy | ParkReason::OneWay
         ) | MappingState::Detached
             | MappingState::Tombstoned
     )

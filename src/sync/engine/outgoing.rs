@@ -100,6 +100,12 @@ impl Engine {
         let Some(object) = shown.filter(|_| waiting.by_user && job.link.settings.policy.invite_attendees) else {
             return Ok(false);
         };
+        // Somebody else's meeting: its organiser has invited, and nobody is invited to it from here.
+        let user = tx.user(&job.lease.firm, &job.link.user).await?;
+        let own = [Some(job.account.connection.account.clone()), user.and_then(|user| user.email)];
+        if !project::is_organised_by(object, &own.into_iter().flatten().collect::<Vec<_>>()) {
+            return Ok(false);
+        }
         let mut any = false;
         for invitation in project::invitations(object) {
             let what = (object.uid(), invitation.recurrence_id.as_str(), invitation.sequence);

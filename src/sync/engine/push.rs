@@ -6,7 +6,7 @@ use super::record::Deed;
 use super::send::{Send, Why, send};
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::appointment::Facts;
-use crate::domain::sync::{AttemptKind, ErrorClass, MappingState, ParkReason, RemoteId, Snapshot, Way};
+use crate::domain::sync::{AttemptKind, DELETION, ErrorClass, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::store::{Buried, Mapping, Outgoing as Waiting, WriteTx};
 use crate::sync::decide::{Heard, Local, heard, returned};
@@ -237,12 +237,8 @@ impl Engine {
             }
             Send::Delete(why) => {
                 let Some(id) = mapping.remote.clone() else { return Ok(None) };
-                mapping.state = MappingState::Pushing { create: false, version: 0 };
+                mapping.state = MappingState::Pushing { create: false, version: DELETION };
                 let held = mapping.base_item.clone();
-                if why == Why::Withdrawn {
-                    // Should the answer be lost, looking finds an item that is still to go.
-                    mapping.state = MappingState::Pushing { create: false, version };
-                }
                 tx.put_mapping(&job.lease, &mapping).await?;
                 Some(Call::Delete { id, held, why })
             }
@@ -379,7 +375,10 @@ impl Engine {
                     mapping.base_item = None;
                     tx.put_mapping(&job.lease, &mapping).await?;
                 } else {
-                    mapping.state = MappingState::Synced;
+                    // A deletion of ours stays one: nobody else took the item away.
+                    if !mapping.state.is_deletion() {
+                        mapping.state = MappingState::Synced;
+                    }
                     let act = heard(&self.ground(job, "", None), Some(&mapping), local.as_ref(), Heard::Gone);
                     self.act(&mut tx, job, mapping, local, None, act).await?;
                 }
@@ -402,14 +401,18 @@ impl Engine {
     ) -> Result<bool, Stop> {
         match failure {
             // Not errors: the item has to be looked at.
+            Failure::Gone if mapping.state.is_deletion() => {
+                mapping.state = MappingState::Unsure { create: false, version: DELETION, since_ms: started.ms() };
+            }
             Failure::Changed | Failure::Gone | Failure::Exists => {
                 // What never was there is not gone, and what is there is not looked for as if it were to be created.
                 let create = mapping.base_item.is_none();
                 mapping.state = MappingState::Unsure { create, version: 0, since_ms: started.ms() };
             }
             Failure::Unknown(_) => {
-                let create = mapping.base_item.is_none();
-                mapping.state = MappingState::Unsure { create, version: mapping.base_version, since_ms: started.ms() };
+                let create = mapping.base_item.is_none() && !mapping.state.is_deletion();
+                let version = if mapping.state.is_deletion() { DELETION } else { mapping.base_version };
+                mapping.state = MappingState::Unsure { create, version, since_ms: started.ms() };
             }
             _ if failure.class() == ErrorClass::NonRetryable && !ends_everything(failure) => {
                 let class = failure.class();

@@ -193,7 +193,8 @@ impl Engine {
     async fn resync_between(&self, link: &Link, bounds: Bounds, correlation_id: &str) -> Result<Anew, DeskError> {
         let mut job = self.begin_anew(link, correlation_id).await?;
         let started = self.store().now();
-        let outcome = self.look_between(&mut job, bounds).await;
+        let (lease, span) = (job.lease.clone(), job.span());
+        let outcome = self.under(&lease, self.look_between(&mut job, bounds)).instrument(span).await;
         let looked = listing(AttemptKind::Resync, None, started);
         self.end_anew(job, looked, outcome, None).await
     }
@@ -201,7 +202,8 @@ impl Engine {
     async fn resync_object(&self, link: &Link, object: &ObjectId, correlation_id: &str) -> Result<Anew, DeskError> {
         let mut job = self.begin_anew(link, correlation_id).await?;
         let started = self.store().now();
-        let outcome = self.look_at(&mut job, object).await;
+        let (lease, span) = (job.lease.clone(), job.span());
+        let outcome = self.under(&lease, self.look_at(&mut job, object)).instrument(span).await;
         let looked = NewAttempt { object: Some(object.clone()), ..listing(AttemptKind::Resync, None, started) };
         self.end_anew(job, looked, outcome, Some(object)).await
     }
@@ -254,7 +256,10 @@ impl Engine {
     ) -> Result<Anew, DeskError> {
         let run = job.run.clone();
         let (synced, stop) = match outcome {
-            Ok(synced) => (synced, self.push(job).await.err()),
+            Ok(synced) => {
+                let (lease, span) = (job.lease.clone(), job.span());
+                (synced, self.under(&lease, self.push(job)).instrument(span).await.err())
+            }
             Err(stop) => (0, Some(stop)),
         };
         if let Some(Stop::Fenced | Stop::Store(_) | Stop::NoCalendar) = &stop {

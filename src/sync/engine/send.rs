@@ -66,7 +66,7 @@ pub(super) fn send(
         MappingState::Conflict => Send::Done,
         MappingState::Tombstoned => shown.map_or(Send::Done, |shown| create(ground, shown)),
         MappingState::Parked(reason) => match (reason, local) {
-            (ParkReason::OwnCopy, _) => Send::Done,
+            (ParkReason::OwnCopy | ParkReason::OneWay, _) => Send::Done,
             (ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere, None) => Send::Bury,
             (ParkReason::Withdrawn, Some(_)) => shown.map_or(Send::Done, |shown| create(ground, shown)),
             (ParkReason::RemovedThere, Some(local)) => {
@@ -76,6 +76,8 @@ pub(super) fn send(
                     None => Send::Done,
                 }
             }
+            // What an undo left there goes when it is not to be seen any more.
+            (ParkReason::Undone, Some(_)) if shown.is_none() && edited => live(ground, mapping, local, None, edited),
             (ParkReason::Undone, Some(_)) => match shown.filter(|_| by_user && edited) {
                 Some(shown) if mapping.remote.is_none() => create(ground, shown),
                 Some(shown) => live(ground, mapping, local, Some(shown), edited),

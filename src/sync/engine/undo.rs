@@ -135,6 +135,17 @@ impl Engine {
         let Some(mut mapping) = mapping else { return Ok(true) };
         let up = job.up.clone();
         let before = item.before.clone().and_then(|b| CalendarObject::from_stored(b).ok());
+        if item.action == "updated" && Some(mapping.base_version) != item.after_version {
+            return Ok(false); // one of the sides said something else since
+        }
+        if matches!(item.action.as_str(), "deleted" | "withdrawn")
+            && let Some(local) = &local
+        {
+            let (policy, facts) = (&job.link.settings.policy, &local.head.facts);
+            if !project::wants(policy, &local.object, &local.head.id, facts).is_wanted() {
+                return Ok(false); // what is not to be seen there now is not brought back
+            }
+        }
         match (item.action.as_str(), before) {
             ("created", _) => {
                 let (Some(id), held) = (mapping.remote.clone(), mapping.base_item.clone()) else { return Ok(true) };

@@ -116,6 +116,15 @@ pub fn invitations(object: &CalendarObject) -> Vec<Invitation> {
     found
 }
 
+/// Whether one of these mail addresses organises all of it. An object that names nobody is its owner's.
+#[must_use]
+pub fn is_organised_by(object: &CalendarObject, addresses: &[String]) -> bool {
+    object.components().filter_map(|component| component.property("ORGANIZER")).all(|organizer| {
+        let organizer = CalAddress::new(organizer.value());
+        organizer.email().is_some_and(|mail| addresses.iter().any(|own| own.eq_ignore_ascii_case(mail)))
+    })
+}
+
 /// How much of an object, and of each of its components, a link tells.
 fn told(policy: &LinkPolicy, object: &CalendarObject) -> Told {
     match policy.private {
