@@ -14,4 +14,5 @@ mod guests;
 mod house;
 mod mail;
 mod notices;
+mod ours;
 mod stories;

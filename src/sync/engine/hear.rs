@@ -221,7 +221,11 @@ fn is_live(mapping: &Mapping) -> bool {
     !matches!(
         mapping.state,
         MappingState::Parked(
-            ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere | ParkReason::OwnCopy | ParkReason::OneWay
+            ParkReason::Withdrawn
+                | ParkReason::Undone
+                | ParkReason::RemovedThere
+                | ParkReason::OwnCopy
+                | ParkReason::OneWay
         ) | MappingState::Detached
             | MappingState::Tombstoned
     )

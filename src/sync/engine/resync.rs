@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::account::ask;
 use super::hear::{CONFIRM_MAX, Listing, News};
 use super::loss::Loss;

@@ -68,7 +68,7 @@ impl Engine {
     /// This side of one deed. `false`: somebody changed it since.
     async fn undo_here(&self, job: &mut Job, item: &RunItem) -> Result<bool, Stop> {
         let Some(object) = &item.object else { return Ok(true) };
-        if !matches!(item.action.as_str(), "created" | "updated" | "deleted" | "cancelled") {
+        if !matches!(item.action.as_str(), "created" | "updated" | "deleted" | "cancelled" | "restored") {
             return Ok(true);
         }
         let mut tx = self.held(job).await?;
@@ -135,7 +135,7 @@ impl Engine {
         let Some(mut mapping) = mapping else { return Ok(true) };
         let up = job.up.clone();
         let before = item.before.clone().and_then(|b| CalendarObject::from_stored(b).ok());
-        if item.action == "updated" && Some(mapping.base_version) != item.after_version {
+        if matches!(item.action.as_str(), "created" | "updated") && Some(mapping.base_version) != item.after_version {
             return Ok(false); // one of the sides said something else since
         }
         if matches!(item.action.as_str(), "deleted" | "withdrawn")
@@ -183,6 +183,8 @@ impl Engine {
                 mapping.base_item = Some(written.item);
                 mapping.state = MappingState::Parked(ParkReason::Undone);
             }
+            // What an undo took back there is not known any more as it was before.
+            ("restored", _) => return Ok(false),
             _ => return Ok(true),
         }
         let mut tx = self.held(job).await?;

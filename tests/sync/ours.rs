@@ -1,0 +1,135 @@
+//! What we did ourselves is never taken for what somebody else did, and what is taken back leaves alone what others did
+//! since.
+
+use kalends::domain::sync::{DeletePolicy, Direction, Filters, LinkPolicy, RunStatus};
+use kalends::store::LinkSettings;
+use kalends::upstream::Failure;
+
+use crate::double::Fault;
+use crate::house::{House, INTERVAL, event, plain, retitled};
+
+/// As a user changes a link's settings, now.
+async fn set(house: &House, direction: Direction, policy: LinkPolicy) {
+    let mut tx = house.bench.store.write().await.unwrap();
+    let settings = LinkSettings { direction, interval_ms: INTERVAL, policy };
+    assert!(tx.set_link(&house.ada.firm, &house.link, &settings).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+fn keeping(categories: &[&str], delete: DeletePolicy) -> LinkPolicy {
+    let categories = categories.iter().map(|c| (*c).to_owned()).collect();
+    LinkPolicy { filters: Filters { categories, ..Filters::default() }, delete: Some(delete), ..LinkPolicy::default() }
+}
+
+/// A withdrawal is carried out and its answer lost; the next run hears of the deletion, under every delete policy.
+#[tokio::test]
+async fn class_1_a_withdrawal_whose_answer_is_lost_takes_nothing_away_here() {
+    let lost = || Failure::Unknown("the connection was cut".to_owned());
+    for policy in [DeletePolicy::Delete, DeletePolicy::Cancel, DeletePolicy::MarkExternalRemoved] {
+        for widened in [false, true] {
+            let house = House::new(Direction::Both, keeping(&[], policy)).await;
+            house.put(&plain("a", "A")).await;
+            house.run().await;
+            assert!(house.there("a").is_some());
+            set(&house, Direction::Both, keeping(&["kept"], policy)).await;
+            house.there.fault("delete", Fault::After(lost()));
+            house.work().await;
+            assert!(house.there("a").is_none(), "the deletion was carried out");
+            if widened {
+                set(&house, Direction::Both, keeping(&[], policy)).await;
+            }
+            house.later(INTERVAL).await;
+            house.later(INTERVAL).await;
+            let here = house.here("a").await;
+            assert!(here.is_some_and(|a| !a.contains("CANCELLED")), "{policy:?}: nobody took it away");
+            assert_eq!(house.there("a").is_some(), widened, "{policy:?}: it is there if it is to be seen there");
+            set(&house, Direction::Both, keeping(&[], policy)).await;
+            house.later(INTERVAL).await;
+            assert!(house.there("a").is_some(), "{policy:?}: it matches again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_undo_leaves_alone_what_was_changed_since() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&plain("a", "A")).await;
+    house.put(&plain("b", "A")).await;
+    house.run().await;
+    for uid in ["a", "b"] {
+        house.put(&plain(uid, "B")).await;
+    }
+    house.later(INTERVAL).await;
+    let runs = house.runs().await;
+    assert_eq!(runs.len(), 2);
+    house.put(&plain("a", "C")).await;
+    house.there.edit(&house.id_there("b"), |e| e.replace("SUMMARY:B", "SUMMARY:B\r\nLOCATION:There"));
+    house.later(INTERVAL).await;
+    for run in runs {
+        let done = house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+        assert_eq!((done.status, done.totals.pushed), (RunStatus::Failed, 0), "{done:?}");
+    }
+    house.later(INTERVAL).await;
+    assert!(house.there("a").unwrap().contains("SUMMARY:C"));
+    assert!(house.there("b").unwrap().contains("LOCATION:There"));
+}
+
+#[tokio::test]
+async fn an_undo_shows_nothing_that_is_not_to_be_seen_now() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&plain("a", "A")).await;
+    house.run().await;
+    house.put(&event("a", "DTSTART:20261201T100000Z\nDTEND:20261201T110000Z\nSUMMARY:A\nCLASS:PRIVATE")).await;
+    house.later(INTERVAL).await;
+    let run = house.runs().await.remove(0);
+    assert!(house.there("a").is_none(), "it was withdrawn");
+    let done = house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+    assert_eq!(done.status, RunStatus::Failed, "{done:?}");
+    house.later(INTERVAL).await;
+    assert!(house.there("a").is_none());
+}
+
+#[tokio::test]
+async fn an_undo_can_be_undone_here() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.there.human("b", &plain("b", "B"));
+    house.run().await;
+    house.there.edit("b", |e| retitled(&e, "B", "B2"));
+    house.later(INTERVAL).await;
+    for title in ["SUMMARY:B\r\n", "SUMMARY:B2\r\n"] {
+        let run = house.runs().await.remove(0);
+        let done = house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+        assert_eq!(done.status, RunStatus::Success, "{done:?}");
+        assert!(house.here("b").await.unwrap().contains(title));
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_pulls_at_last_brings_what_was_there_before() {
+    let house = House::new(Direction::Push, LinkPolicy::default()).await;
+    house.there.human("old", &plain("old", "Old"));
+    house.run().await;
+    house.there.human("new", &plain("new", "New"));
+    house.later(INTERVAL).await;
+    assert_eq!(house.count_here().await, 0);
+    set(&house, Direction::Both, LinkPolicy::default()).await;
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (2, 2));
+    house.there.edit("old", |e| retitled(&e, "Old", "Older"));
+    house.later(INTERVAL).await;
+    assert!(house.here("old").await.unwrap().contains("SUMMARY:Older"));
+}
+
+#[tokio::test]
+async fn class_9_nobody_is_invited_to_somebody_elses_meeting() {
+    let policy = LinkPolicy { invite_attendees: true, ..LinkPolicy::default() };
+    let house = House::new(Direction::Both, policy).await;
+    for (uid, organizer, invited) in [("theirs", "boss@corp.example", 0), ("own", "ADA@example.com", 1)] {
+        let lines = "DTSTART:20261201T100000Z\nDTEND:20261201T110000Z\nSUMMARY:M\nSEQUENCE:0\n";
+        let guests = format!("ORGANIZER:mailto:{organizer}\nATTENDEE:mailto:guest@example.net");
+        house.put(&event(uid, &format!("{lines}{guests}"))).await;
+        house.work().await;
+        assert!(house.there(uid).is_some());
+        assert_eq!(house.there.invitations(), invited, "{uid}");
+    }
+}
