@@ -1,7 +1,7 @@
 //! Attempts: all of the firm's, those that failed, those of one connection that failed.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -256,6 +256,7 @@ pub async fn attempts(
     State(gate): State<Gate>,
     manager: Manager,
     Query(asked): Query<AttemptsQuery>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Json<AttemptItems>, Problem> {
     let caller = &manager.0.caller;
     let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
@@ -273,25 +274,13 @@ pub async fn attempts(
         connection: asked.connection_id.as_deref().map(ConnectionId::from_text),
         user: query::user(&mut tx, caller, asked.user.as_deref()).await?,
         provider: query::provider(asked.provider.as_deref())?,
-        project: query::word("project", asked.project.clone())?,
-        text: query::word("text", asked.text.clone())?,
+        project: query::word("project", asked.project)?,
+        text: query::word("text", asked.text)?,
         from,
         until,
     };
     let page = tx.attempts(&caller.firm, &filter, after.as_ref(), limit).await?;
-    let same = [
-        ("status", asked.status),
-        ("error_class", asked.error_class),
-        ("provider", asked.provider),
-        ("connection_id", asked.connection_id),
-        ("user", asked.user),
-        ("project", asked.project),
-        ("text", asked.text),
-        ("start_date", asked.start_date),
-        ("end_date", asked.end_date),
-        ("limit", asked.limit.map(|l| l.to_string())),
-    ];
-    let next = query::next("/api/calendar/admin/sync-attempts/", &same, page.next.as_ref().map(AttemptId::as_str));
+    let next = query::next("/api/calendar/admin/sync-attempts/", raw.as_deref(), place(&page));
     Ok(Json(AttemptItems { sync_attempts: page.rows.into_iter().map(item).collect(), total_count: page.total, next }))
 }
 
@@ -313,12 +302,9 @@ async fn failures(
     Ok(tx.attempts(&manager.0.caller.firm, &filter, after.as_ref(), limit).await?)
 }
 
-fn after(path: &str, asked: &FailedQuery, page: &AttemptPage) -> Option<String> {
-    let same = [
-        ("include_exhausted", asked.include_exhausted.then(|| "true".to_owned())),
-        ("limit", asked.limit.map(|l| l.to_string())),
-    ];
-    query::next(path, &same, page.next.as_ref().map(AttemptId::as_str))
+/// Where the next page goes on.
+fn place(page: &AttemptPage) -> Option<&str> {
+    page.next.as_ref().map(AttemptId::as_str)
 }
 
 /// Lists a connection's attempts that failed, newest first; those that were tried as often as they may be on demand.
@@ -333,9 +319,11 @@ pub async fn failed_of(
     manager: Manager,
     Id(id): Id,
     Query(asked): Query<FailedQuery>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Json<FailedOfConnection>, Problem> {
     let page = failures(&gate, &manager, &asked, Some(&id)).await?;
-    let next = after(&format!("/api/calendar/admin/connections/{id}/failed-attempts/"), &asked, &page);
+    let path = format!("/api/calendar/admin/connections/{id}/failed-attempts/");
+    let next = query::next(&path, raw.as_deref(), place(&page));
     let failed_attempts = page.rows.into_iter().map(|row| failed_item(item(row))).collect();
     Ok(Json(FailedOfConnection { connection_id: id, failed_attempts, total_count: page.total, next }))
 }
@@ -350,9 +338,10 @@ pub async fn failed(
     State(gate): State<Gate>,
     manager: Manager,
     Query(asked): Query<FailedQuery>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Json<FailedAttempts>, Problem> {
     let page = failures(&gate, &manager, &asked, None).await?;
-    let next = after("/api/calendar/admin/sync-attempts/failed/", &asked, &page);
+    let next = query::next("/api/calendar/admin/sync-attempts/failed/", raw.as_deref(), place(&page));
     let of = |row: AttemptRow| {
         let item = item(row);
         let (connection_id, provider) = (item.connection_id.clone(), item.provider);

@@ -1,6 +1,6 @@
 //! Connections of the firm: the list, how one stands, pausing, resuming, revoking; and a link's confirmation.
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -235,6 +235,7 @@ pub async fn connections(
     State(gate): State<Gate>,
     manager: Manager,
     Query(asked): Query<ConnectionsQuery>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Json<ConnectionItems>, Problem> {
     let caller = &manager.0.caller;
     let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
@@ -247,26 +248,14 @@ pub async fn connections(
         status: query::one_of("status", asked.status.as_deref(), ConnectionStatus::parse, words)?,
         provider: query::provider(asked.provider.as_deref())?,
         user: query::user(&mut tx, caller, asked.user.as_deref()).await?,
-        project: query::word("project", asked.project.clone())?,
-        text: query::word("text", asked.text.clone())?,
+        project: query::word("project", asked.project)?,
+        text: query::word("text", asked.text)?,
         from,
         until,
     };
     let (mut rows, total) = tx.connection_page(&caller.firm, &filter, after.as_ref(), limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let last = rows.last().filter(|_| more).map(|r| r.connection.id.as_str().to_owned());
-    let same = [
-        ("status", asked.status),
-        ("provider", asked.provider),
-        ("user", asked.user),
-        ("project", asked.project),
-        ("text", asked.text),
-        ("start_date", asked.start_date),
-        ("end_date", asked.end_date),
-        ("limit", asked.limit.map(|l| l.to_string())),
-    ];
-    let next = query::next("/api/calendar/admin/connections/", &same, last.as_deref());
+    let last = query::cut(&mut rows, limit, |row| row.connection.id.as_str().to_owned());
+    let next = query::next("/api/calendar/admin/connections/", raw.as_deref(), last.as_deref());
     Ok(Json(ConnectionItems { connections: rows.into_iter().map(item).collect(), total_count: total, next }))
 }
 

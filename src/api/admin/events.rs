@@ -1,7 +1,7 @@
 //! What was done and by whom, and the providers' channels to us.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -103,6 +103,7 @@ pub async fn audit_events(
     State(gate): State<Gate>,
     manager: Manager,
     Query(asked): Query<AuditQuery>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Json<AuditItems>, Problem> {
     let caller = &manager.0.caller;
     let limit = query::limit(asked.limit)?;
@@ -113,27 +114,16 @@ pub async fn audit_events(
     let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
     let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
     let filter = AuditFilter {
-        action: query::word("event", asked.event.clone())?,
-        actor: query::word("user", asked.user.clone())?,
-        target: query::word("target", asked.target.clone())?,
-        text: query::word("text", asked.text.clone())?,
+        action: query::word("event", asked.event)?,
+        actor: query::word("user", asked.user)?,
+        target: query::word("target", asked.target)?,
+        text: query::word("text", asked.text)?,
         from,
         until,
     };
     let (mut events, total) = tx.audit_page(&caller.firm, &filter, asked.cursor, limit + 1).await?;
-    let more = events.len() > limit as usize;
-    events.truncate(limit as usize);
-    let last = events.last().filter(|_| more).map(|e| e.number.to_string());
-    let same = [
-        ("event", asked.event),
-        ("user", asked.user),
-        ("target", asked.target),
-        ("text", asked.text),
-        ("start_date", asked.start_date),
-        ("end_date", asked.end_date),
-        ("limit", asked.limit.map(|l| l.to_string())),
-    ];
-    let next = query::next("/api/calendar/admin/audit-events/", &same, last.as_deref());
+    let last = query::cut(&mut events, limit, |event| event.number.to_string());
+    let next = query::next("/api/calendar/admin/audit-events/", raw.as_deref(), last.as_deref());
     Ok(Json(AuditItems { audit_events: events.into_iter().map(audit_item).collect(), total_count: total, next }))
 }
 
@@ -226,6 +216,7 @@ pub async fn webhooks(
     State(gate): State<Gate>,
     manager: Manager,
     Query(asked): Query<WebhooksQuery>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Json<WebhookItems>, Problem> {
     let caller = &manager.0.caller;
     let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
@@ -242,18 +233,8 @@ pub async fn webhooks(
         until,
     };
     let (mut rows, total) = tx.channel_page(&caller.firm, &filter, after.as_ref(), limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let last = rows.last().filter(|_| more).map(|r| r.channel.id.as_str().to_owned());
-    let same = [
-        ("status", asked.status),
-        ("provider", asked.provider),
-        ("user", asked.user),
-        ("start_date", asked.start_date),
-        ("end_date", asked.end_date),
-        ("limit", asked.limit.map(|l| l.to_string())),
-    ];
-    let next = query::next("/api/calendar/admin/webhooks/", &same, last.as_deref());
+    let last = query::cut(&mut rows, limit, |row| row.channel.id.as_str().to_owned());
+    let next = query::next("/api/calendar/admin/webhooks/", raw.as_deref(), last.as_deref());
     let now = tx.now();
     let webhooks = rows.into_iter().map(|row| webhook_item(row, now)).collect();
     Ok(Json(WebhookItems { webhooks, total_count: total, next }))

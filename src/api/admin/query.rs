@@ -95,15 +95,19 @@ pub async fn user(tx: &mut ReadTx, caller: &Caller, given: Option<&str>) -> Resu
     Ok(Some(found.map_or_else(|| UserId::from_text(""), |user| user.id)))
 }
 
-/// The path of the page after one: the same question, going on after `after`.
-pub fn next(path: &str, asked: &[(&str, Option<String>)], after: Option<&str>) -> Option<String> {
+/// Cuts a page out of rows of which one more was asked for than it has; where the next one goes on, if there is one.
+pub fn cut<R>(rows: &mut Vec<R>, limit: u32, place: impl Fn(&R) -> String) -> Option<String> {
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    rows.last().filter(|_| more).map(place)
+}
+
+/// The path of the page after one: the same question, as it was asked, going on after `after`.
+pub fn next(path: &str, asked: Option<&str>, after: Option<&str>) -> Option<String> {
     let after = after?;
+    let asked = url::form_urlencoded::parse(asked.unwrap_or_default().as_bytes());
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in asked {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
+    query.extend_pairs(asked.filter(|(name, _)| name != "cursor"));
     query.append_pair("cursor", after);
     Some(format!("{path}?{}", query.finish()))
 }
@@ -119,5 +123,27 @@ impl<T: DeserializeOwned + Default> FromRequest<Gate> for PerhapsBody<T> {
             return Ok(PerhapsBody(T::default()));
         }
         Ok(PerhapsBody(Body::from_request(request, gate).await?.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_asked_for_as_this_one_was() {
+        let asked = Some("text=a%26b+c&cursor=old&limit=2");
+        assert_eq!(next("/x/", asked, Some("new")).as_deref(), Some("/x/?text=a%26b+c&limit=2&cursor=new"));
+        assert_eq!(next("/x/", None, Some("new")).as_deref(), Some("/x/?cursor=new"));
+        assert_eq!(next("/x/", asked, None), None);
+    }
+
+    #[test]
+    fn a_page_ends_where_another_begins() {
+        let place = |row: &i32| row.to_string();
+        let mut rows = vec![1, 2, 3];
+        assert_eq!((cut(&mut rows, 2, place), rows), (Some("2".to_owned()), vec![1, 2]));
+        let mut rows = vec![1, 2];
+        assert_eq!((cut(&mut rows, 2, place), rows), (None, vec![1, 2]));
     }
 }
