@@ -29,8 +29,8 @@ use sha2::{Digest, Sha256};
 
 use super::http::Transport;
 use super::lens::dialect::Dialect;
-use super::lens::fields::{OWN_MARK, own_property, uid_of};
-use super::lens::held::{self, Event, Held, is_cancelled, slot, text};
+use super::lens::fields::uid_of;
+use super::lens::held::{self, Event, Held, is_cancelled, slot, text, wanted};
 use super::lens::{get, normal, put, steps};
 use super::{
     Answer, At, Batch, Channel, Entry, Failure, Folded, Lens, Outgoing, RemoteCalendar, Unfit, Upstream, Written, oauth,
@@ -420,15 +420,11 @@ impl Upstream for Google {
     }
 
     fn says(&self, held: &Snapshot, item: &Outgoing) -> bool {
-        let (held, wanted) = (Held::of(held), wanted(item));
-        steps::of_master(&held, &wanted).is_empty()
-            && steps::of_exceptions(&held, &wanted).is_empty()
-            && held.master.is_some() == wanted.master.is_some()
+        steps::says(&Held::of(held), &wanted(item))
     }
 
     fn mark(&self, item: &Snapshot) -> Option<String> {
-        let held = Held::of(item);
-        held.master.as_ref().and_then(|event| own_property(event, OWN_MARK).map(str::to_owned))
+        Held::of(item).mark()
     }
 
     fn uid(&self, item: &Snapshot) -> Option<String> {
@@ -436,9 +432,7 @@ impl Upstream for Google {
     }
 
     fn changed_ms(&self, item: &Snapshot) -> Option<i64> {
-        let held = Held::of(item);
-        let times = held.master.iter().chain(held.exceptions.values()).map(|event| text(event, "updated"));
-        times.filter_map(|time| time.parse::<jiff::Timestamp>().ok()).map(|at| at.as_millisecond()).max()
+        Held::of(item).changed_ms()
     }
 
     fn may_write(&self, item: &Snapshot) -> bool {
@@ -459,10 +453,6 @@ fn may_write(event: &Event) -> bool {
         && !is_true(event.get("locked"))
         && !masked
         && (!known || own("organizer") || is_true(event.get("guestsCanModify")) || is_true(event.get("privateCopy")))
-}
-
-fn wanted(item: &Outgoing) -> Held {
-    serde_json::from_str(&item.payload).unwrap_or_default()
 }
 
 impl std::fmt::Debug for Google {

@@ -1,14 +1,16 @@
 //! What is known of one item: a series (or single event) and its exceptions, as the snapshot keeps them.
 //!
 //! The snapshot is JSON: `master`, absent where the series is not there for us, and `exceptions` by the slot they stand
-//! for (`20261231`, or `20261231T090000Z` in UTC), cancelled ones included. Events are kept as the provider gave them, in the words used here.
+//! for (`20261231`, or `20261231T090000Z` in UTC), cancelled ones included. Events are kept as the provider gave them, in
+//! the words used here.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::{Entry, Folded};
+use super::super::{Entry, Folded, Outgoing};
+use super::fields::{OWN_MARK, own_property};
 use super::time;
 use crate::domain::sync::{RemoteId, Snapshot};
 
@@ -39,6 +41,17 @@ impl Held {
         self.master.as_ref().or_else(|| self.exceptions.values().next())
     }
 
+    /// Our mark on it.
+    pub(in crate::upstream) fn mark(&self) -> Option<String> {
+        self.master.as_ref().and_then(|event| own_property(event, OWN_MARK)).map(str::to_owned)
+    }
+
+    /// When anything of it was last changed there, in ms.
+    pub(in crate::upstream) fn changed_ms(&self) -> Option<i64> {
+        let times = self.master.iter().chain(self.exceptions.values()).map(|event| text(event, "updated"));
+        times.filter_map(|time| time.parse::<jiff::Timestamp>().ok()).map(|at| at.as_millisecond()).max()
+    }
+
     /// Takes one more event; `false`: it is the item's own, and deleted.
     fn take(&mut self, event: Event) -> bool {
         match slot(&event) {
@@ -63,8 +76,13 @@ impl Held {
     }
 }
 
+/// What an item should say.
+pub(in crate::upstream) fn wanted(item: &Outgoing) -> Held {
+    serde_json::from_str(&item.payload).unwrap_or_default()
+}
+
 /// What is held, with these entries carried into it. What stands for whole things comes before what is deleted, as
-/// A provider may list a split series in either order.
+/// a provider may list a split series in either order.
 pub(in crate::upstream) fn fold(held: Option<&Snapshot>, entries: &[Entry]) -> Folded {
     let known = held.map(Held::of);
     let had = known.is_some();

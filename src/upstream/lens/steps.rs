@@ -24,6 +24,13 @@ pub(in crate::upstream) fn of_master(held: &Held, wanted: &Held) -> Map<String, 
     }
 }
 
+/// Whether the item says all that is wanted of it.
+pub(in crate::upstream) fn says(held: &Held, wanted: &Held) -> bool {
+    of_master(held, wanted).is_empty()
+        && of_exceptions(held, wanted).is_empty()
+        && held.master.is_some() == wanted.master.is_some()
+}
+
 /// What would change its exceptions, in the order of slots.
 pub(in crate::upstream) fn of_exceptions(held: &Held, wanted: &Held) -> Vec<(String, Step)> {
     let step = |(slot, wanted): (&String, &Event)| {

@@ -41,8 +41,8 @@ use tokio::sync::Semaphore;
 
 use super::http::Transport;
 use super::lens::dialect::Dialect;
-use super::lens::fields::{OWN_MARK, own_property, uid_of};
-use super::lens::held::{Event, Held, text};
+use super::lens::fields::{own_property, uid_of};
+use super::lens::held::{Event, Held, text, wanted};
 use super::lens::series::Series;
 use super::lens::{get, normal, put, steps, time};
 use super::{
@@ -214,10 +214,6 @@ fn invite_of(invite: bool) -> Invite {
 fn unfit(held: &Held) -> Option<Unfit> {
     let why = held.master.as_ref().map(|event| text(event, UNFIT)).filter(|why| !why.is_empty());
     why.map(|why| Unfit(why.to_owned()))
-}
-
-fn wanted(item: &Outgoing) -> Held {
-    serde_json::from_str(&item.payload).unwrap_or_default()
 }
 
 /// Graph has no lists of dates: what is taken out of a series is an instance that is deleted. Whole days begin at the
@@ -397,15 +393,11 @@ impl Upstream for Microsoft {
     }
 
     fn says(&self, held: &Snapshot, item: &Outgoing) -> bool {
-        let (held, wanted) = (Held::of(held), wanted(item));
-        steps::of_master(&held, &wanted).is_empty()
-            && steps::of_exceptions(&held, &wanted).is_empty()
-            && held.master.is_some() == wanted.master.is_some()
+        steps::says(&Held::of(held), &wanted(item))
     }
 
     fn mark(&self, item: &Snapshot) -> Option<String> {
-        let held = Held::of(item);
-        held.master.as_ref().and_then(|event| own_property(event, OWN_MARK).map(str::to_owned))
+        Held::of(item).mark()
     }
 
     fn uid(&self, item: &Snapshot) -> Option<String> {
@@ -413,9 +405,7 @@ impl Upstream for Microsoft {
     }
 
     fn changed_ms(&self, item: &Snapshot) -> Option<i64> {
-        let held = Held::of(item);
-        let times = held.master.iter().chain(held.exceptions.values()).map(|event| text(event, "updated"));
-        times.filter_map(|time| time.parse::<jiff::Timestamp>().ok()).map(|at| at.as_millisecond()).max()
+        Held::of(item).changed_ms()
     }
 
     fn may_write(&self, item: &Snapshot) -> bool {
