@@ -3,6 +3,8 @@
 #[cfg(feature = "demo")]
 mod google;
 #[cfg(feature = "demo")]
+mod link;
+#[cfg(feature = "demo")]
 mod microsoft;
 
 use std::io::Write;

@@ -3,22 +3,14 @@
 use kalends::domain::change::{Cause, Guard, Via};
 use kalends::domain::ids::{ObjectId, ResourceName};
 use kalends::domain::object::CalendarObject;
-use kalends::domain::sync::{Direction, ErrorClass, LinkPolicy, LinkStatus, RunKind, RunStatus};
+use kalends::domain::sync::{ErrorClass, LinkStatus, RunKind, RunStatus};
 use kalends::domain::time::{Instant, MINUTE_MS};
 use kalends::store::{Attempt, AttemptFilter, AttemptState};
 use kalends::sync::desk::{Bounds, DeskError};
 use kalends::upstream::Failure;
 
 use crate::double::Fault;
-use crate::house::{House, event, plain, retitled};
-
-async fn both() -> House {
-    House::new(Direction::Both, LinkPolicy::default()).await
-}
-
-fn down() -> Failure {
-    Failure::Transient("503".to_owned(), None)
-}
+use crate::house::{House, both, down, event, plain, retitled};
 
 fn on(day: &str) -> Instant {
     let at: jiff::Timestamp = format!("{day}T00:00:00Z").parse().unwrap();

@@ -1,26 +1,12 @@
 //! The ways in which sync fails elsewhere, each with the rule that keeps it from failing here.
 
-use kalends::domain::sync::{
-    ConnectionStatus, Direction, LinkPolicy, LinkStatus, MappingState, ParkReason, RunKind, RunStatus,
-};
+use kalends::domain::sync::{ConnectionStatus, LinkStatus, MappingState, ParkReason, RunKind, RunStatus};
 use kalends::domain::time::{DAY_MS, MINUTE_MS};
 use kalends::store::Due;
 use kalends::upstream::Failure;
 
 use crate::double::Fault;
-use crate::house::{House, INTERVAL, plain, retitled};
-
-async fn both() -> House {
-    House::new(Direction::Both, LinkPolicy::default()).await
-}
-
-fn lost() -> Failure {
-    Failure::Unknown("the connection was cut".to_owned())
-}
-
-fn down() -> Failure {
-    Failure::Transient("503".to_owned(), None)
-}
+use crate::house::{INTERVAL, both, down, lost, plain, retitled};
 
 #[tokio::test]
 async fn class_1_a_create_whose_answer_is_lost_is_found_and_not_repeated() {

@@ -14,22 +14,10 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::double::Fault;
-use crate::house::{House, INTERVAL, event, plain, retitled};
+use crate::house::{INTERVAL, both, down, event, lost, plain, retitled};
 
 /// Nothing here takes so long; it only ends a test that would hang.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-async fn both() -> House {
-    House::new(Direction::Both, LinkPolicy::default()).await
-}
-
-fn lost() -> Failure {
-    Failure::Unknown("the connection was cut".to_owned())
-}
-
-fn down() -> Failure {
-    Failure::Transient("503".to_owned(), None)
-}
 
 #[tokio::test]
 async fn class_4_a_removal_that_is_none_is_not_believed() {

@@ -15,6 +15,7 @@ use kalends::store::{
 };
 use kalends::sync::desk::Desk;
 use kalends::sync::engine::{Engine, Secret, seal_secret};
+use kalends::upstream::Failure;
 use kalends::upstream::http::{Limits, Transport, TransportError};
 use kalends::upstream::registry::Upstreams;
 
@@ -56,6 +57,21 @@ pub fn event(uid: &str, lines: &str) -> String {
 /// A plain event of one hour.
 pub fn plain(uid: &str, title: &str) -> String {
     event(uid, &format!("DTSTART:20261201T100000Z\nDTEND:20261201T110000Z\nSUMMARY:{title}"))
+}
+
+/// A link both ways as links are by default.
+pub async fn both() -> House {
+    House::new(Direction::Both, LinkPolicy::default()).await
+}
+
+/// Nobody knows how the call ended.
+pub fn lost() -> Failure {
+    Failure::Unknown("the connection was cut".to_owned())
+}
+
+/// The provider is ill for the moment.
+pub fn down() -> Failure {
+    Failure::Transient("503".to_owned(), None)
 }
 
 impl House {

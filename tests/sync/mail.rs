@@ -4,14 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use kalends::app::notify::{Mail, Notifier};
 use kalends::config::MailConfig;
-use kalends::domain::sync::{Direction, LinkPolicy};
 use kalends::domain::time::{HOUR_MS, MINUTE_MS};
 use kalends::upstream::Failure;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::double::Fault;
-use crate::house::{House, plain};
+use crate::house::{House, both, plain};
 use crate::notices::{notices, told};
 
 /// A mail server on this machine, which refuses as often as it is told to.
@@ -71,10 +70,6 @@ impl Postbox {
             line.clear();
         }
     }
-}
-
-async fn both() -> House {
-    House::new(Direction::Both, LinkPolicy::default()).await
 }
 
 async fn with_address(house: &House, address: Option<&str>) {

@@ -3,14 +3,9 @@
 use kalends::domain::sync::{ConflictPolicy, Direction, LinkPolicy, Resolution};
 use kalends::domain::time::{HOUR_MS, MINUTE_MS};
 use kalends::store::Notice;
-use kalends::upstream::Failure;
 
 use crate::double::Fault;
-use crate::house::{House, INTERVAL, plain, retitled};
-
-async fn both() -> House {
-    House::new(Direction::Both, LinkPolicy::default()).await
-}
+use crate::house::{House, INTERVAL, both, down, plain, retitled};
 
 /// Every notice so far, oldest first: its kind, and whether it needs no attention any more.
 pub async fn told(house: &House) -> Vec<(String, bool)> {
@@ -22,10 +17,6 @@ pub async fn notices(house: &House) -> Vec<Notice> {
     let (mut all, _) = tx.notices((&house.ada.firm, &house.ada.id), true, (100, 0)).await.unwrap();
     all.reverse();
     all
-}
-
-fn down() -> Failure {
-    Failure::Transient("503".to_owned(), None)
 }
 
 #[tokio::test]

@@ -3,10 +3,9 @@
 
 use kalends::domain::sync::{DeletePolicy, Direction, Filters, LinkPolicy, RunStatus};
 use kalends::store::LinkSettings;
-use kalends::upstream::Failure;
 
 use crate::double::Fault;
-use crate::house::{House, INTERVAL, event, plain, retitled};
+use crate::house::{House, INTERVAL, event, lost, plain, retitled};
 
 /// As a user changes a link's settings, now.
 async fn set(house: &House, direction: Direction, policy: LinkPolicy) {
@@ -24,7 +23,6 @@ fn keeping(categories: &[&str], delete: DeletePolicy) -> LinkPolicy {
 /// A withdrawal is carried out and its answer lost; the next run hears of the deletion, under every delete policy.
 #[tokio::test]
 async fn class_1_a_withdrawal_whose_answer_is_lost_takes_nothing_away_here() {
-    let lost = || Failure::Unknown("the connection was cut".to_owned());
     for policy in [DeletePolicy::Delete, DeletePolicy::Cancel, DeletePolicy::MarkExternalRemoved] {
         for widened in [false, true] {
             let house = House::new(Direction::Both, keeping(&[], policy)).await;

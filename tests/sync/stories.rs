@@ -3,14 +3,10 @@
 use kalends::domain::sync::{ConflictPolicy, DeletePolicy, Direction, LinkPolicy, LinkStatus, Resolution, RunStatus};
 use kalends::sync::desk::{Decided, Decision, Imported, Side};
 
-use crate::house::{House, INTERVAL, event, plain, retitled};
+use crate::house::{House, INTERVAL, both, event, plain, retitled};
 
 fn policy(conflict: ConflictPolicy) -> LinkPolicy {
     LinkPolicy { conflict, ..LinkPolicy::default() }
-}
-
-async fn both() -> House {
-    House::new(Direction::Both, LinkPolicy::default()).await
 }
 
 #[tokio::test]

@@ -8,15 +8,14 @@ use kalends_simulators::google::Google;
 use kalends_simulators::google::serve::Server;
 use serde_json::json;
 
+use super::link::link;
 use super::{Failure, ZONE};
 use crate::app::{App, SystemClock};
 use crate::config::Layer;
-use crate::domain::access::Right;
-use crate::domain::ids::Slug;
-use crate::domain::sync::{Direction, LinkPolicy, Provider, RemoteCalendarId};
-use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Instant, MINUTE_MS};
-use crate::store::{LinkSettings, NewConnection, NewLink, User};
-use crate::sync::engine::{Secret, seal_secret};
+use crate::domain::sync::{Provider, RemoteCalendarId};
+use crate::domain::time::{Clock, DAY_MS, HOUR_MS, Instant};
+use crate::store::{NewConnection, User};
+use crate::sync::engine::Secret;
 
 /// The program's client at the simulated Google.
 const CLIENT: &str = "demo-client";
@@ -26,8 +25,6 @@ const CLIENT_SECRET: &str = "demo-secret";
 const ACCOUNT: &str = "ada@example.com";
 /// What the account has granted.
 const SCOPES: [&str; 2] = ["calendar.events", "calendar.calendarlist.readonly"];
-/// Short, so that what webhooks miss is seen while somebody watches.
-const INTERVAL_MS: i64 = 5 * MINUTE_MS;
 
 /// The simulated provider. It stops when this is dropped.
 pub(super) struct DemoGoogle(Server);
@@ -97,27 +94,7 @@ impl DemoGoogle {
             scopes: tokens.scope,
             token_expires: Some(expires),
         };
-        let missing = || Failure::new("the demo's connection could not be made");
-        let mut tx = app.store().write().await?;
-        let connection = tx.connect((&user.firm, &user.id), &new).await?.ok_or_else(missing)?;
         let secret = Secret { access: tokens.access_token, refresh: Some(tokens.refresh_token) };
-        let sealed = seal_secret(&app.gate.keys, app.store().chance(), &connection, &secret);
-        tx.set_connection_secret(&user.firm, &connection, 1, &sealed, Some(expires)).await?;
-        let caller = user.acted_for();
-        let (access, _) = tx.calendar_for(&caller, &user.name, &Slug::parse("calendar")?, Right::Own).await?;
-        let link = NewLink {
-            connection,
-            calendar: access.calendar().clone(),
-            remote: RemoteCalendarId(ACCOUNT.to_owned()),
-            remote_name: ACCOUNT.to_owned(),
-            zone: ZONE.to_owned(),
-            settings: LinkSettings {
-                direction: Direction::Both,
-                interval_ms: INTERVAL_MS,
-                policy: LinkPolicy::default(),
-            },
-        };
-        tx.add_link((&user.firm, &user.id), &link).await?.ok_or_else(missing)?;
-        Ok(tx.commit().await?)
+        link(app, user, &new, &secret, RemoteCalendarId(ACCOUNT.to_owned())).await
     }
 }

@@ -370,6 +370,12 @@ impl Engine {
     }
 }
 
+/// Why a link whose status is active cannot be worked on all the same.
+pub(super) fn unusable() -> DeskError {
+    let why = "the link cannot be used now: its connection rests, its provider asked for a pause or is not set up here";
+    DeskError::Refused(why.to_owned())
+}
+
 impl From<Stop> for DeskError {
     fn from(stop: Stop) -> DeskError {
         match stop {

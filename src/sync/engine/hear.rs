@@ -108,13 +108,22 @@ impl Engine {
             let found = tx.mappings_by_remote(&job.lease.firm, &job.lease.link, &ids).await?;
             found.into_iter().filter_map(|m| Some((m.remote.clone()?, m))).collect()
         };
-        let mut asked = self.ask_for_many(job, &order, &by_item, &mappings, listing).await?;
-        let mut news = Vec::with_capacity(order.len());
-        for id in order {
+        let fold = |id: RemoteId| {
             let entries = by_item.remove(&id).unwrap_or_default();
+            let folded = job.up.fold(listing.held(&id, mappings.get(&id)), &entries);
+            (id, entries, folded)
+        };
+        let said: Vec<(RemoteId, Vec<Entry>, Folded)> = order.into_iter().map(fold).collect();
+        let mut asked = BTreeMap::new();
+        if listing.names_all {
+            let unknown = said.iter().filter(|(.., folded)| *folded == Folded::Incomplete);
+            asked = self.ask_for_many(job, unknown.map(|(id, ..)| id.clone()).collect()).await?;
+        }
+        let mut news = Vec::with_capacity(said.len());
+        for (id, entries, folded) in said {
             let mapping = mappings.get(&id);
-            let folded = job.up.fold(listing.held(&id, mapping), &entries);
             if listing.says_nothing_new(job, &id, mapping, &folded) {
+                // Heard of, and that is all.
                 news.push(News { id, folded: Folded::Incomplete });
                 continue;
             }
@@ -162,20 +171,9 @@ impl Engine {
     async fn ask_for_many(
         &self,
         job: &mut Job,
-        order: &[RemoteId],
-        by_item: &BTreeMap<RemoteId, Vec<Entry>>,
-        mappings: &BTreeMap<RemoteId, Mapping>,
-        listing: &Listing,
+        unknown: Vec<RemoteId>,
     ) -> Result<BTreeMap<RemoteId, Result<Option<Snapshot>, Failure>>, Stop> {
         let mut asked = BTreeMap::new();
-        if !job.up.lists_all() {
-            return Ok(asked);
-        }
-        let is_unknown = |id: &&RemoteId| {
-            let entries = by_item.get(*id).map_or(&[][..], Vec::as_slice);
-            job.up.fold(listing.held(id, mappings.get(*id)), entries) == Folded::Incomplete
-        };
-        let unknown: Vec<RemoteId> = order.iter().filter(is_unknown).cloned().collect();
         for chunk in unknown.chunks(ITEMS_PER_WRITE) {
             let up = job.up.clone();
             asked.extend(ask!(self, &mut job.account, |at| up.fetch_all(at, chunk))?);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use super::account::ask;
+use super::desk::unusable;
 use super::hear::{CONFIRM_MAX, Listing, News};
 use super::loss::Loss;
 use super::pull::{ITEMS_PER_WRITE, PAGES_MAX};
@@ -217,20 +218,20 @@ impl Engine {
         let busy = || DeskError::Refused("the link is at work; try again in a moment".to_owned());
         let lease = self.take(&due).await?.ok_or_else(busy)?;
         let begun = async {
-            let mut job = self.job(&lease).await?.ok_or(Stop::NoCalendar)?;
+            let mut job = self.job(&lease).await?.ok_or_else(unusable)?;
             job.kind = RunKind::Resync;
             correlation_id.clone_into(&mut job.account.correlation_id);
             let mut tx = self.held(&job).await?;
             tx.end_stale_runs(&job.lease).await?;
             self.run_of(&mut tx, &mut job).await?;
             tx.commit().await?;
-            Ok::<Job, Stop>(job)
+            Ok::<Job, DeskError>(job)
         };
         match begun.await {
             Ok(job) => Ok(job),
-            Err(stop) => {
+            Err(error) => {
                 self.give_back(&lease).await?;
-                Err(stop.into())
+                Err(error)
             }
         }
     }

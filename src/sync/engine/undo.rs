@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::account::ask;
+use super::desk::unusable;
 use super::record::Deed;
 use super::{Engine, Job, Stop};
 use crate::domain::change::Guard;
@@ -28,8 +29,7 @@ impl Engine {
     }
 
     async fn undo_under(&self, run: &Run, lease: &crate::store::Lease, by: &str) -> Result<Asked, DeskError> {
-        let mut job =
-            self.job(lease).await?.ok_or_else(|| DeskError::Refused("the link cannot be used now".to_owned()))?;
+        let mut job = self.job(lease).await?.ok_or_else(unusable)?;
         job.kind = RunKind::Undo;
         let mut tx = self.held(&job).await?;
         let undoing = self.run_of(&mut tx, &mut job).await?;
