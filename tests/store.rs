@@ -1,6 +1,7 @@
 //! The store, method by method, on SQLite and on PostgreSQL: one suite, two databases.
 
 mod support;
+mod trail;
 
 use bytes::Bytes;
 use kalends::crypto::KeyRing;
@@ -19,6 +20,10 @@ use kalends::store::{
 use sqlx::{ConnectOptions, Connection, Executor};
 use support::on_both;
 use support::stores::{Bench, START, caller};
+use trail::{
+    a_trail_is_not_forged_by_who_has_the_database, a_trail_of_plain_hashes_is_sealed_once, a_trail_outlives_the_keys,
+    a_trail_that_was_broken_before_stays_broken,
+};
 
 on_both! {
     a_new_user_has_a_calendar_and_a_task_list
@@ -47,6 +52,10 @@ on_both! {
     an_answer_is_remembered_under_its_key
     audit_events_are_chained
     a_tampered_trail_shows
+    a_trail_is_not_forged_by_who_has_the_database
+    a_trail_of_plain_hashes_is_sealed_once
+    a_trail_that_was_broken_before_stays_broken
+    a_trail_outlives_the_keys
     a_dropped_transaction_never_happened
     a_backup_restores_into_an_empty_store
     sealed_secrets_are_sealed_anew

@@ -1,6 +1,7 @@
 //! `kalends backup`, `restore`, `rotate-key`, `doctor`, `config check`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::json;
@@ -8,7 +9,8 @@ use serde_json::json;
 use super::{Done, Failure, Output};
 use crate::app::{App, configured_keys};
 use crate::config::{Config, KEY_FILE};
-use crate::store::{check_backup, connection_place, secret_place};
+use crate::crypto::Chance;
+use crate::store::{Store, check_backup, connection_place, secret_place};
 
 /// How often progress is told, in objects.
 const PROGRESS_EVERY: u64 = 5_000;
@@ -66,9 +68,13 @@ pub(super) async fn may_restore(args: &RestoreArgs, config: &Config) -> Done {
 
 pub(super) async fn restore(args: RestoreArgs, app: &App, output: &Output) -> Done {
     let rows = app.store().restore(&args.file, &app.gate.keys).await?;
-    app.store().take_measure().await?;
-    let report = app.store().doctor().await?;
     app.store().close().await;
+    // Its epoch, its hash key and perhaps its age are others now.
+    let chance = Arc::new(Chance::from_os());
+    let store = Store::open(&app.config.database, &app.gate.keys, Arc::clone(&app.clock), chance).await?;
+    store.take_measure().await?;
+    let report = store.doctor().await?;
+    store.close().await;
     if report.finding_count > 0 {
         return Err(Failure::new(format!(
             "restored {rows} rows, but {} things are wrong with them; kalends doctor lists them",

@@ -162,11 +162,16 @@ impl WriteTx {
     pub async fn ensure_firm(&mut self, name: &str) -> Result<FirmId, StoreError> {
         let id = FirmId::new(self.now(), self.random());
         let now = self.now();
-        self.exec(
-            "insert into firms (firm_id, name, created_ms) values ($1, $2, $3) on conflict (name) do nothing",
-            args![&id, name, now],
-        )
-        .await?;
+        let made = self
+            .exec(
+                "insert into firms (firm_id, name, created_ms) values ($1, $2, $3) on conflict (name) do nothing",
+                args![&id, name, now],
+            )
+            .await?;
+        if made == 1 {
+            // From its first moment on a firm without the end of an audit trail is one from which it was taken.
+            self.note_audit_head(&id, 0, Vec::new(), 1).await?;
+        }
         let row = self.first("select firm_id from firms where name = $1", args![name]).await?;
         row.map(|r| r.text(0).map(FirmId::from_text)).transpose()?.ok_or(StoreError::Duplicate)
     }

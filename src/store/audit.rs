@@ -1,8 +1,9 @@
-//! Audit events: append-only, each hashed over its predecessor, so that a changed, removed or inserted row shows.
-
-use sha2::{Digest, Sha256};
+//! Audit events: append-only. Each carries a keyed hash over its predecessor, and where a firm's trail ends is noted
+//! under a seal of the same key, which is not in the database: so a changed, removed or inserted row shows, and so does a
+//! trail whose end was taken off. [`super::trail`] is what is checked.
 
 use super::sql::{Arg, Row, StoreError, args, like};
+use super::trail::{Head, keyed_link, torn};
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::ids::{AuditId, FirmId};
 use crate::domain::time::Instant;
@@ -35,7 +36,8 @@ pub struct AuditEvent {
     pub at: Instant,
     /// What was recorded.
     pub act: NewAudit,
-    /// SHA-256 over the previous event's hash and this one's fields.
+    /// The keyed hash over the previous event's and this one's fields; of an event from before schema 7,
+    /// plain SHA-256.
     pub chain: Vec<u8>,
 }
 
@@ -54,20 +56,6 @@ pub struct AuditFilter {
     pub from: Option<Instant>,
     /// Before.
     pub until: Option<Instant>,
-}
-
-fn link(previous: &[u8], number: i64, id: &str, at: Instant, act: &NewAudit) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    hash.update(previous);
-    let (number, at) = (number.to_string(), at.ms().to_string());
-    for field in
-        [&number, id, &at, &act.actor, &act.action, &act.target, &act.details, &act.correlation_id, &act.address]
-    {
-        // The length in front keeps two neighbouring fields from passing for others.
-        hash.update((field.len() as u64).to_be_bytes());
-        hash.update(field.as_bytes());
-    }
-    hash.finalize().to_vec()
 }
 
 const COLUMNS: &str = "number, audit_id, at_ms, actor, action, target, details, correlation_id, address, chain";
@@ -100,13 +88,19 @@ impl ReadTx {
         self.all(&sql, args![firm, after, i64::from(limit)]).await?.iter().map(event_of).collect()
     }
 
-    /// Where a firm's chain ends: number and hash of its last event; `None`: nothing was ever recorded.
+    /// Where a firm's trail ends, as it was noted; `None`: it was not.
     ///
     /// # Errors
     /// The database failed.
-    pub(super) async fn audit_head(&mut self, firm: &FirmId) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
-        let row = self.first("select number, chain from audit_heads where firm_id = $1", args![firm]).await?;
-        row.map(|r| Ok((r.int(0)?, r.bytes(1)?))).transpose()
+    pub(super) async fn audit_head(&mut self, firm: &FirmId) -> Result<Option<Head>, StoreError> {
+        let sql = "select number, chain, keyed_from, seal from audit_heads where firm_id = $1";
+        let Some(row) = self.first(sql, args![firm]).await? else { return Ok(None) };
+        Ok(Some(Head {
+            number: row.int(0)?,
+            chain: row.bytes(1)?,
+            keyed_from: row.opt_int(2)?.unwrap_or(1),
+            seal: row.opt_bytes(3)?.unwrap_or_default(),
+        }))
     }
 
     /// A page of a firm's events, newest first, before a number; and how many there are in all.
@@ -145,7 +139,7 @@ impl ReadTx {
         }
         let total = if *filter == AuditFilter::default() {
             // Numbers have no gaps: the last one is the total.
-            self.audit_head(firm).await?.map_or(0, |(number, _)| number)
+            self.audit_head(firm).await?.map_or(0, |head| head.number)
         } else {
             let sql = format!("select count(*) from audit_events where {conditions}");
             self.first(&sql, values.clone()).await?.map_or(Ok(0), |r| r.int(0))?
@@ -173,13 +167,25 @@ impl WriteTx {
         // Taking the firm's row makes appenders on PostgreSQL wait for each other.
         self.exec("update firms set name = name where firm_id = $1", args![firm]).await?;
         // The head, not the last row: should that one be gone, the next event shows it.
-        let (number, previous) = match self.audit_head(firm).await? {
-            Some((number, chain)) => (number + 1, chain),
-            None => (1, Vec::new()),
+        let store = self.store.clone();
+        let key = store.hash_key();
+        let known = self.audit_head(firm).await?.filter(|head| head.is_sealed(key, firm));
+        let (previous, keyed_from, number) = match known {
+            Some(head) => (head.chain, head.keyed_from, head.number.checked_add(1)),
+            None => {
+                // Somebody took the note away or wrote another. What is done from now on is recorded all the same, and
+                // begins with a link that fits nowhere: the gap stays to be seen.
+                tracing::error!(firm = firm.as_str(), "where the audit trail of a firm ends was not noted by us");
+                let sql = "select max(number) from audit_events where firm_id = $1";
+                let last = self.first(sql, args![firm]).await?.map(|r| r.opt_int(0)).transpose()?.flatten();
+                (torn(key, firm), 1, last.unwrap_or(0).checked_add(1))
+            }
         };
+        let number = number.ok_or_else(|| StoreError::Corrupt("audit_events".to_owned()))?;
         let now = self.now();
         let id = AuditId::new(now, self.random());
-        let chain = link(&previous, number, id.as_str(), now, act);
+        let event = AuditEvent { number, id, at: now, act: act.clone(), chain: Vec::new() };
+        let chain = keyed_link(key, firm, &previous, &event);
         self.exec(
             &format!(
                 "insert into audit_events (firm_id, {COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -187,7 +193,7 @@ impl WriteTx {
             args![
                 firm,
                 number,
-                &id,
+                &event.id,
                 now,
                 &act.actor,
                 &act.action,
@@ -199,90 +205,38 @@ impl WriteTx {
             ],
         )
         .await?;
+        self.note_audit_head(firm, number, chain, keyed_from).await
+    }
+
+    /// Notes under a seal where a firm's trail ends.
+    pub(super) async fn note_audit_head(
+        &mut self,
+        firm: &FirmId,
+        number: i64,
+        chain: Vec<u8>,
+        keyed_from: i64,
+    ) -> Result<(), StoreError> {
+        let head = Head::sealed(self.store.hash_key(), firm, number, chain, keyed_from);
         self.exec(
-            "insert into audit_heads (firm_id, number, chain) values ($1, $2, $3) \
-             on conflict (firm_id) do update set number = excluded.number, chain = excluded.chain",
-            args![firm, number, chain],
+            "insert into audit_heads (firm_id, number, chain, keyed_from, seal) values ($1, $2, $3, $4, $5) \
+             on conflict (firm_id) do update set number = excluded.number, chain = excluded.chain, \
+             keyed_from = excluded.keyed_from, seal = excluded.seal",
+            args![firm, head.number, head.chain, head.keyed_from, head.seal],
         )
         .await
         .map(|_| ())
     }
-}
 
-/// What is wrong with where a chain ends: `last` is its last event, `head` what was noted of it.
-pub(super) fn broken_end(last: &AuditEvent, head: Option<&(i64, Vec<u8>)>) -> Option<&'static str> {
-    match head {
-        None if last.number == 0 => None,
-        Some((number, chain)) if *number == last.number && *chain == last.chain => None,
-        Some((number, _)) if *number > last.number => Some("the last of the audit events are gone"),
-        _ => Some("the chain of audit events does not end where it was noted to"),
-    }
-}
-
-/// Checks a run of events against what came before it; the number of the first one that does not fit.
-pub(super) fn first_broken(previous: &AuditEvent, events: &[AuditEvent]) -> Option<i64> {
-    let (mut chain, mut number) = (previous.chain.clone(), previous.number);
-    for event in events {
-        number += 1;
-        let expected = link(&chain, event.number, event.id.as_str(), event.at, &event.act);
-        if event.number != number || event.chain != expected {
-            return Some(event.number);
+    /// Notes under a seal where each firm's trail of before schema 7 ends. Their plain hashes stay and are
+    /// followed as before; the seal over the last one of them holds them all.
+    pub(super) async fn seal_trails(&mut self) -> Result<(), StoreError> {
+        for (firm, _) in self.firms().await? {
+            let (number, chain) = match self.audit_head(&firm).await? {
+                Some(head) => (head.number, head.chain),
+                None => (0, Vec::new()),
+            };
+            self.note_audit_head(&firm, number, chain, number.saturating_add(1)).await?;
         }
-        chain = expected;
-    }
-    None
-}
-
-/// What stands before the first event.
-pub(super) fn origin() -> AuditEvent {
-    AuditEvent {
-        number: 0,
-        id: AuditId::from_text(""),
-        at: Instant::from_ms(0),
-        act: NewAudit::default(),
-        chain: Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chain_of(actions: &[&str]) -> Vec<AuditEvent> {
-        let mut previous = origin();
-        actions
-            .iter()
-            .map(|action| {
-                let act = NewAudit { action: (*action).to_owned(), ..NewAudit::default() };
-                let (number, id) = (previous.number + 1, AuditId::from_text(format!("id-{action}")));
-                let at = Instant::from_ms(number);
-                let event =
-                    AuditEvent { chain: link(&previous.chain, number, id.as_str(), at, &act), number, id, at, act };
-                previous = event.clone();
-                event
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_changed_removed_or_inserted_event_shows() {
-        let whole = chain_of(&["a", "b", "c", "d"]);
-        assert_eq!(first_broken(&origin(), &whole), None);
-        let mut changed = whole.clone();
-        changed[1].act.target = "other".to_owned();
-        assert_eq!(first_broken(&origin(), &changed), Some(2));
-        let mut removed = whole.clone();
-        removed.remove(1);
-        assert_eq!(first_broken(&origin(), &removed), Some(3));
-        let mut inserted = whole.clone();
-        inserted.insert(1, whole[0].clone());
-        assert!(first_broken(&origin(), &inserted).is_some());
-        assert_eq!(first_broken(&whole[1], &whole[2..]), None);
-        let head = |event: &AuditEvent| Some((event.number, event.chain.clone()));
-        assert_eq!(broken_end(&whole[3], head(&whole[3]).as_ref()), None);
-        assert_eq!(broken_end(&origin(), None), None);
-        assert!(broken_end(&whole[2], head(&whole[3]).as_ref()).is_some(), "the last one is gone");
-        assert!(broken_end(&origin(), head(&whole[3]).as_ref()).is_some(), "all of them are gone");
-        assert!(broken_end(&whole[3], None).is_some() && broken_end(&whole[3], head(&changed[3]).as_ref()).is_none());
+        Ok(())
     }
 }

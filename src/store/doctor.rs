@@ -3,14 +3,17 @@
 
 use bytes::Bytes;
 
-use super::audit::{broken_end, first_broken, origin};
 use super::index::{index_columns, index_faults};
 use super::sql::{StoreError, args};
+use super::trail::Trail;
 use super::tx::{ReadTx, Store};
+use crate::domain::ids::FirmId;
 use crate::domain::object::CalendarObject;
 
 /// Objects looked at in one go.
 const PAGE: i64 = 500;
+/// Audit events looked at in one go.
+const AUDIT_PAGE: u32 = 500;
 /// Findings that are spelt out; beyond that they are only counted.
 const FINDINGS_MAX: usize = 200;
 
@@ -25,6 +28,18 @@ pub struct Finding {
     pub what: String,
 }
 
+/// Where a firm's audit trail ends. Noted elsewhere, it shows later whether an older copy of the database took the place of
+/// this one, which nothing inside the database can show.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TrailEnd {
+    /// The firm.
+    pub firm_id: String,
+    /// How many events there are.
+    pub events: i64,
+    /// The last one's keyed hash, in hexadecimal.
+    pub chain: String,
+}
+
 /// What was checked and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
@@ -34,6 +49,8 @@ pub struct Report {
     pub versions: u64,
     /// Audit events whose chain was followed.
     pub audit_events: u64,
+    /// Where the audit trails end that are whole.
+    pub audit_trails: Vec<TrailEnd>,
     /// What was found, up to a limit.
     pub findings: Vec<Finding>,
     /// How much was found in all.
@@ -50,7 +67,7 @@ impl Report {
 }
 
 /// Queries whose every row is a finding: check, sentence, query giving one text.
-const ORPHANS: [(&str, &str, &str); 8] = [
+const ORPHANS: [(&str, &str, &str); 10] = [
     (
         "orphan_object",
         "its calendar does not exist",
@@ -100,6 +117,17 @@ const ORPHANS: [(&str, &str, &str); 8] = [
         "select calendar_id from calendars c where not exists (select 1 from users u where u.firm_id = c.firm_id \
          and u.user_id = c.user_id) limit 100",
     ),
+    (
+        "audit_chain",
+        "audit events of a firm that does not exist",
+        "select distinct firm_id from audit_events e where not exists (select 1 from firms f \
+         where f.firm_id = e.firm_id) limit 100",
+    ),
+    (
+        "audit_chain",
+        "the end of an audit trail of a firm that does not exist",
+        "select firm_id from audit_heads h where not exists (select 1 from firms f where f.firm_id = h.firm_id) limit 100",
+    ),
 ];
 
 impl Store {
@@ -118,31 +146,50 @@ impl Store {
         tx.check_objects(&mut report).await?;
         tx.check_versions(&mut report).await?;
         for (firm, _) in tx.firms().await? {
-            let mut last = origin();
-            loop {
-                let events = tx.audit_events(&firm, last.number, 500).await?;
-                if let Some(number) = first_broken(&last, &events) {
-                    report.found("audit_chain", format!("{firm}/{number}"), "the chain of audit events breaks here");
-                    break;
-                }
-                report.audit_events += events.len() as u64;
-                match events.into_iter().next_back() {
-                    Some(event) => last = event,
-                    None => {
-                        let head = tx.audit_head(&firm).await?;
-                        if let Some(what) = broken_end(&last, head.as_ref()) {
-                            report.found("audit_chain", format!("{firm}/{}", last.number + 1), what);
-                        }
-                        break;
-                    }
-                }
-            }
+            tx.check_trail(&firm, &mut report).await?;
         }
         Ok(report)
     }
 }
 
 impl ReadTx {
+    async fn check_trail(&mut self, firm: &FirmId, report: &mut Report) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        let Some(head) = self.audit_head(firm).await? else {
+            report.found("audit_chain", firm.to_string(), "where the audit events of the firm end is not noted");
+            return Ok(());
+        };
+        if !head.is_sealed(store.hash_key(), firm) {
+            let what = "where the audit events of the firm end was not noted by this installation";
+            report.found("audit_chain", firm.to_string(), what);
+            return Ok(());
+        }
+        let mut trail = Trail::begin(store.hash_key(), firm, &head);
+        loop {
+            let events = self.audit_events(firm, trail.last.number, AUDIT_PAGE).await?;
+            if events.is_empty() {
+                break;
+            }
+            report.audit_events += events.len() as u64;
+            if let Some(number) = trail.follow(events) {
+                report.found("audit_chain", format!("{firm}/{number}"), "the chain of audit events breaks here");
+                return Ok(());
+            }
+        }
+        if let Some(what) = trail.broken_end() {
+            report.found("audit_chain", format!("{firm}/{}", trail.last.number + 1), what);
+            return Ok(());
+        }
+        let sql = "select count(*) from audit_events where firm_id = $1";
+        if self.first(sql, args![firm]).await?.map(|r| r.int(0)).transpose()? != Some(head.number) {
+            report.found("audit_chain", firm.to_string(), "there are audit events outside the chain");
+            return Ok(());
+        }
+        let chain = hex::encode(&head.chain);
+        report.audit_trails.push(TrailEnd { firm_id: firm.to_string(), events: head.number, chain });
+        Ok(())
+    }
+
     async fn check_objects(&mut self, report: &mut Report) -> Result<(), StoreError> {
         let mut after = String::new();
         loop {

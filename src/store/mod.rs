@@ -18,7 +18,8 @@
 //! | `selection` | the objects that a feed shows |
 //! | `sync` | connections, links, mappings, outbox, runs, conflicts |
 //! | `upkeep` | what is kept for a time only, taken away |
-//! | `feeds`, `idempotency`, `audit`, `doctor`, `backup` | what their names say |
+//! | `audit`, `trail` | what was done and by whom; what holds that together |
+//! | `feeds`, `idempotency`, `doctor`, `backup` | what their names say |
 
 mod accounts;
 mod appointments;
@@ -41,6 +42,7 @@ mod sessions;
 mod sql;
 mod sqlite;
 mod sync;
+mod trail;
 mod transfer;
 mod tx;
 mod upkeep;

@@ -9,6 +9,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
+use zeroize::Zeroizing;
 
 use super::group::WriterQueue;
 use super::sql::{Link, StoreError, args};
@@ -127,9 +128,14 @@ impl Store {
             Database::Sqlite(path) => open_sqlite(path).await?,
             Database::Postgres(url) => open_postgres(url).await?,
         };
-        let (epoch, hash_key) = birth(&db, keys, &chance).await?;
+        let (epoch, born) = birth(&db, keys, &chance).await?;
         let bell = tokio::sync::Notify::new();
-        Ok(Store { inner: Arc::new(Inner { db, epoch, hash_key, clock, chance, bell }), gate: None })
+        let inner = Inner { db, epoch, hash_key: born.key, clock, chance, bell };
+        let store = Store { inner: Arc::new(inner), gate: None };
+        if !born.trails_sealed {
+            store.seal_trails(keys).await?;
+        }
+        Ok(store)
     }
 }
 
@@ -182,13 +188,56 @@ fn hash_key_place() -> Place<'static> {
     Place { table: "store_meta", row: HASH_KEY, column: "value" }
 }
 
+/// Follows the bytes of a hash key where every audit trail's end is noted under a seal, since schema 7. It lies inside what is
+/// sealed with the encryption key: who has the database alone cannot take it off, to have a trail of their own making
+/// sealed as one from before.
+const TRAILS_SEALED: u8 = 1;
+
+/// What the hash key's row says.
+struct Born {
+    key: HashKey,
+    trails_sealed: bool,
+}
+
+fn born_of(opened: &[u8]) -> Result<Born, CryptoError> {
+    let (key, rest) = opened.split_at_checked(KEY_BYTES).ok_or(CryptoError::Broken)?;
+    let trails_sealed = match rest {
+        [] => false,
+        [TRAILS_SEALED] => true,
+        _ => return Err(CryptoError::Broken),
+    };
+    Ok(Born { key: HashKey::from_bytes(key).ok_or(CryptoError::Broken)?, trails_sealed })
+}
+
 /// Reads the epoch and the hash key; the first node to open a fresh store makes them.
-async fn birth(db: &Db, keys: &KeyRing, chance: &Chance) -> Result<(String, HashKey), OpenError> {
+async fn birth(db: &Db, keys: &KeyRing, chance: &Chance) -> Result<(String, Born), OpenError> {
     let epoch = meta(db, EPOCH, || hex::encode(chance.bytes::<6>()).into_bytes()).await?;
-    let sealed = meta(db, HASH_KEY, || keys.seal(hash_key_place(), &chance.bytes::<KEY_BYTES>(), chance)).await?;
+    let made = || {
+        let plain = Zeroizing::new([chance.bytes::<KEY_BYTES>().as_slice(), &[TRAILS_SEALED]].concat());
+        keys.seal(hash_key_place(), &plain, chance)
+    };
+    let sealed = meta(db, HASH_KEY, made).await?;
     let opened = keys.open(hash_key_place(), &sealed)?;
-    let hash_key = HashKey::from_bytes(&opened).ok_or(CryptoError::Broken)?;
-    Ok((String::from_utf8_lossy(&epoch).into_owned(), hash_key))
+    Ok((String::from_utf8_lossy(&epoch).into_owned(), born_of(&opened)?))
+}
+
+impl Store {
+    /// Seals the ends of all audit trails from before schema 7, and remembers under the encryption key that it was done.
+    async fn seal_trails(&self, keys: &KeyRing) -> Result<(), OpenError> {
+        let mut tx = self.write().await?;
+        // Another node may be at it: on PostgreSQL this waits for it.
+        tx.exec("update store_meta set value = value where name = $1", args![HASH_KEY]).await?;
+        let row = tx.first("select value from store_meta where name = $1", args![HASH_KEY]).await?;
+        let opened = keys.open(hash_key_place(), &row.map(|r| r.bytes(0)).transpose()?.unwrap_or_default())?;
+        if born_of(&opened)?.trails_sealed {
+            return Ok(());
+        }
+        tx.seal_trails().await?;
+        let plain = Zeroizing::new([opened.as_slice(), &[TRAILS_SEALED]].concat());
+        let sealed = keys.seal(hash_key_place(), &plain, self.chance());
+        tx.exec("update store_meta set value = $2 where name = $1", args![HASH_KEY, sealed]).await?;
+        Ok(tx.commit().await?)
+    }
 }
 
 impl Store {
@@ -214,7 +263,7 @@ impl Store {
 pub(super) async fn hash_key_in(link: Link<'_>, keys: &KeyRing) -> Result<HashKey, OpenError> {
     let row = link.first("select value from store_meta where name = $1", args![HASH_KEY]).await?;
     let sealed = row.map(|r| r.bytes(0)).transpose()?.unwrap_or_default();
-    Ok(HashKey::from_bytes(&keys.open(hash_key_place(), &sealed)?).ok_or(CryptoError::Broken)?)
+    Ok(born_of(&keys.open(hash_key_place(), &sealed)?)?.key)
 }
 
 async fn meta(db: &Db, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StoreError> {

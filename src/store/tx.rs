@@ -124,6 +124,11 @@ impl Store {
         self.inner.hash_key.hash(purpose, secret)
     }
 
+    /// The key of keyed hashes.
+    pub(super) fn hash_key(&self) -> &HashKey {
+        &self.inner.hash_key
+    }
+
     /// Waits until a commit of this process left something for the sync engine to do. It says "look", not what: other
     /// nodes' commits are found by looking now and then.
     pub async fn rung(&self) {
