@@ -11,8 +11,8 @@ use kalends::domain::ids::{
 };
 use kalends::domain::object::CalendarObject;
 use kalends::domain::sync::{
-    AttemptKind, ConflictKind, ConnectionStatus, Direction, ErrorClass, LinkPolicy, LinkStatus, MappingState, Origin,
-    ParkReason, Provider, RemoteCalendarId, RemoteId, Resolution, RunKind, RunStatus, Snapshot, Way,
+    AttemptKind, Calling, ConflictKind, ConnectionStatus, Direction, ErrorClass, LinkPolicy, LinkStatus, MappingState,
+    Origin, ParkReason, Provider, RemoteCalendarId, RemoteId, Resolution, RunKind, RunStatus, Snapshot, Way,
 };
 use kalends::domain::time::{DAY_MS, MINUTE_MS};
 use kalends::store::{
@@ -649,7 +649,7 @@ async fn a_mapping_is_one_object_s_and_one_item_s(bench: &Bench) {
     assert!(tx.mappings_by_remote(firm, &link.id, &[]).await.expect("a query").is_empty());
     let links: Vec<LinkId> = tx.links_of_object(firm, &x).await.expect("a query").into_iter().map(|(l, _)| l).collect();
     assert_eq!(links, [link.id.clone(), other.id.clone()]);
-    first.state = MappingState::Unsure { create: true, version: 3, since_ms: 7 };
+    first.state = MappingState::Unsure { call: Calling::saying(true, 3, "{}"), since_ms: 7 };
     tx.put_mapping(&lease, &first).await.expect("changed");
     assert_eq!(tx.mapping(firm, &link.id, &first.id).await.expect("a query"), Some(first.clone()));
     let counts = tx.count_mappings(firm, &link.id).await.expect("a query");
@@ -673,7 +673,7 @@ async fn a_full_listing_knows_what_it_has_not_seen(bench: &Bench) {
         tx.put_mapping(&lease, &of).await.expect("put");
         remotes.push(RemoteId(remote));
     }
-    for state in [MappingState::Tombstoned, MappingState::Pushing { create: true, version: 1 }] {
+    for state in [MappingState::Tombstoned, MappingState::Pushing(Calling::saying(true, 1, "{}"))] {
         let not_there = Mapping { state, ..mapping(&tx, None, Some("x")) };
         tx.put_mapping(&lease, &Mapping { remote: Some(RemoteId(format!("{}", not_there.id))), ..not_there })
             .await

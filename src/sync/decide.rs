@@ -15,7 +15,7 @@ use crate::domain::sync::{
 use crate::domain::time::Instant;
 use crate::ics::Component;
 use crate::store::{Buried, Link, Mapping, ObjectHead};
-use crate::upstream::{Lens, Upstream};
+use crate::upstream::{Lens, Outgoing, Upstream};
 
 /// An object here, parsed, with what the store knows beside its bytes.
 #[derive(Clone, Debug)]
@@ -91,6 +91,8 @@ pub enum Act {
     Import(Box<CalendarObject>),
     /// The item is remembered and left alone.
     Ignore(ParkReason),
+    /// The call of which nobody knew how it ended was carried out.
+    Arrived,
     /// Object and item are one event and say the same.
     Adopt,
     /// The object is written, and both agree on `base`. `push`: the object says more than the item, which follows.
@@ -190,10 +192,18 @@ fn met(ground: &Ground<'_>, local: Option<&Local>, item: &Snapshot) -> Act {
 
 /// An item whose mapping is known.
 fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &Snapshot) -> Act {
+    if has_arrived(ground.up, mapping, item) {
+        return Act::Arrived;
+    }
     let same = mapping.base_item.as_ref().is_some_and(|base| ground.up.normal(base) == ground.up.normal(item));
     match (&mapping.state, local) {
-        // What was withdrawn, undone or kept after a removal is not brought here by being heard of.
-        (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Undone | ParkReason::OwnCopy), _) => Act::Note,
+        // What was withdrawn or kept after a removal is not brought here by being heard of.
+        (MappingState::Parked(ParkReason::Withdrawn | ParkReason::OwnCopy), _) => Act::Note,
+        // What an undo left stays so until somebody edits it; a state from before the undo, heard of late, is no edit.
+        (MappingState::Parked(ParkReason::Undone), None) if same => Act::Note,
+        (MappingState::Parked(ParkReason::Undone), None) => met(ground, None, item),
+        (MappingState::Parked(ParkReason::Undone), Some(_)) if mapping.base_item.as_ref() == Some(item) => Act::Note,
+        (MappingState::Parked(ParkReason::Undone), Some(local)) => both(ground, mapping, local, item),
         // The link pulls now.
         (MappingState::Parked(ParkReason::OneWay), local) if ground.link.settings.direction.pulls() => {
             met(ground, local, item)
@@ -211,6 +221,9 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
         (MappingState::Tombstoned, _) | (_, None) if mapping.object.is_none() || mapping.base.is_none() => {
             met(ground, None, item)
         }
+        // Gone on both sides, and on both there again: one event, as before. But not where its old state is heard of late.
+        (MappingState::Tombstoned, Some(_)) if mapping.base_item.as_ref() == Some(item) => Act::Note,
+        (MappingState::Tombstoned, Some(local)) => both(ground, mapping, local, item),
         (_, None) if same => Act::Note,
         (_, None) => deleted_here(ground, mapping, item),
         (MappingState::Conflict, Some(local)) => both(ground, mapping, local, item),
@@ -257,6 +270,9 @@ fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) 
         Ok(sides) => sides,
         Err(unfit) => return Act::Quarantine(unfit.0),
     };
+    if ground.decision.is_none() && already_says(ground, local, item) {
+        return Act::Absorb { base: local.object.bytes().clone(), push: false };
+    }
     // Nothing of what came from there was ever hidden or made up there: all of it may be said anew.
     let writable = match mapping.origin {
         Origin::There => WriteBack::all(),
@@ -306,6 +322,20 @@ fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot) 
         Ok(merged) => Act::Conflict { kind: kind_of(&merged.conflicts), fields: merged.conflicts },
         Err(unfit) => Act::Quarantine(unfit.to_string()),
     }
+}
+
+/// Whether the item says what a call carried of which nobody knew how it ended: it was carried out.
+pub fn has_arrived(up: &dyn Upstream, mapping: &Mapping, item: &Snapshot) -> bool {
+    let sent = mapping.state.call().and_then(|call| call.sent.clone());
+    sent.is_some_and(|payload| !payload.is_empty() && up.says(item, &Outgoing { payload, warnings: Vec::new() }))
+}
+
+/// Whether the item says all that the object says and nothing else: a write whose answer was lost has arrived, or both
+/// sides were changed to the same. What a provider cannot say, or writes in its own way, is then no difference.
+fn already_says(ground: &Ground<'_>, local: &Local, item: &Snapshot) -> bool {
+    let onto = ground.up.put(item, Some(&local.object), ground.lens);
+    let said = ground.up.get(&local.object, Some(item), ground.lens);
+    onto.is_ok_and(|onto| onto.bytes() == local.object.bytes()) && said.is_ok_and(|said| ground.up.says(item, &said))
 }
 
 fn kind_of(conflicts: &[FieldConflict]) -> ConflictKind {
@@ -390,7 +420,8 @@ fn gone(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>) -> Act {
     let Some(local) = local else { return Act::Forget };
     if mapping.state.is_deletion() {
         // Nobody took it away but we, whatever a link shows meanwhile.
-        return Act::Ignore(ParkReason::Withdrawn);
+        let undoes = mapping.state.call().is_some_and(|call| call.undoes);
+        return Act::Ignore(if undoes { ParkReason::Undone } else { ParkReason::Withdrawn });
     }
     let settings = &ground.link.settings;
     let edited = mapping.base.as_ref().is_some_and(|base| base != local.object.bytes());

@@ -54,6 +54,8 @@ pub(super) struct Book {
     pub(super) births_gone: Vec<(usize, String, u32)>,
     /// Somebody confirmed a mass removal.
     pub(super) confirmed: bool,
+    /// Events of which a run was undone: the two sides may differ about them, and what people left may be taken back.
+    pub(super) undone: BTreeSet<u32>,
     /// Links that somebody had looked at whole again.
     pub(super) mended: BTreeSet<String>,
     next: u32,

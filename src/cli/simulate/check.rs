@@ -155,7 +155,11 @@ impl World {
                     continue;
                 }
                 MappingState::Tombstoned | MappingState::Detached => continue,
-                MappingState::Pushing { .. } | MappingState::Unsure { .. } => {
+                // Nothing goes out any more: it is looked for when the link pushes again.
+                MappingState::Pushing(_) | MappingState::Unsure { .. } if !sides.linked.settings.direction.pushes() => {
+                    continue;
+                }
+                MappingState::Pushing(_) | MappingState::Unsure { .. } => {
                     return Err(Violation::of("progress", format!("still open: {:?}", mapping.state)));
                 }
             }
@@ -175,6 +179,9 @@ impl World {
                 ));
             };
             let parsed = CalendarObject::from_stored(object.bytes.clone())?;
+            if birth_of(&text(&parsed, "SUMMARY")).is_some_and(|birth| self.book.undone.contains(&birth)) {
+                continue;
+            }
             let Some(shown) = self.shown(sides, object, &parsed) else {
                 if mapping.origin == Origin::Here && pushes {
                     return Err(Violation::of("convergence", format!("{remote:?} should have been withdrawn")));

@@ -12,7 +12,6 @@ use super::{Fate, Violation};
 use crate::domain::calendar::Seq;
 use crate::domain::ids::ObjectId;
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{Direction, PrivatePolicy};
 use crate::store::{ConflictFilter, RunFilter};
 
 /// More than any world has.
@@ -21,13 +20,7 @@ const MAX: u32 = 10_000;
 impl World {
     /// Where a link bends or refuses what people write there.
     fn is_bent(&self, there: &str) -> bool {
-        self.links.iter().filter(|l| l.there == there).any(|l| {
-            let policy = &l.settings.policy;
-            !policy.field_mapping.is_empty()
-                || policy.omit_notes
-                || !policy.filters.rules.is_empty()
-                || l.settings.direction == Direction::Push
-        })
+        self.links.iter().any(|l| l.there == there && l.ever_bent())
     }
 
     /// What only one side ever touched is there as it was left; what nobody deleted is there.
@@ -39,7 +32,7 @@ impl World {
             }
         }
         for (number, birth) in &self.book.births {
-            if birth.deleted || birth.private {
+            if birth.deleted || birth.private || self.book.undone.contains(number) {
                 continue;
             }
             for ((place, item), left) in &birth.left {
@@ -130,9 +123,8 @@ impl World {
                 }
                 let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
                 let link = self.links.iter().find(|l| path.contains(&format!("/calendars/{}/", l.there)));
-                let allowed = link.is_some_and(|l| {
-                    l.settings.policy.private == PrivatePolicy::Include || taint.home == Place::There(l.there.clone())
-                });
+                let allowed =
+                    link.is_some_and(|l| l.shows_private(seen.at_ms) || taint.home == Place::There(l.there.clone()));
                 if !allowed {
                     return Err(Violation::of("privacy", format!("{} went to {path}: {body}", taint.token)));
                 }

@@ -13,6 +13,7 @@
 //! | `wire` | the way to the provider, past the node's gate |
 //! | `world` | people, calendars, accounts, links, nodes |
 //! | `here`, `there` | what people do on each side |
+//! | `owner` | what the owners of links do about them |
 //! | `book` | what they did |
 //! | `steps` | how a world goes on, and comes to rest |
 //! | `check`, `kept` | what has to hold then |
@@ -22,6 +23,7 @@ mod check;
 mod dice;
 mod here;
 mod kept;
+mod owner;
 mod steps;
 mod there;
 mod wire;
@@ -44,8 +46,8 @@ const SEEDS: u64 = 500;
 const MEMORY: &str = "/dev/shm";
 /// Progress is told every so many seeds.
 const TELL_EVERY: u64 = 500;
-/// So many violations are shown; the first seed is what counts.
-const SHOWN_MAX: usize = 5;
+/// So many violations are shown: beyond them it is one fault that breaks every world.
+const SHOWN_MAX: usize = 50;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct SimulateArgs {
@@ -154,6 +156,8 @@ covered! {
     compared,
     /// Runs that were undone.
     undone,
+    /// Times that a link was set otherwise.
+    settings,
 }
 
 /// A folder for worlds with a store to begin with.

@@ -119,7 +119,7 @@ impl World {
     }
 
     async fn step(&mut self) -> Fate<()> {
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0..=2 => self.edit_here_somewhere().await,
             3..=5 => self.edit_there_somewhere(),
             6 => {
@@ -137,6 +137,7 @@ impl World {
                 self.pass(ms);
                 Ok(())
             }
+            7 => self.tend().await,
             _ => self.look(true).await.map(|_| ()),
         }
     }
@@ -287,7 +288,7 @@ impl World {
                         self.book.confirmed = true;
                         mended = true;
                     }
-                    LinkStatus::Broken => {
+                    LinkStatus::Broken | LinkStatus::Paused => {
                         tx.set_link_status(&caller.firm, &linked.id, LinkStatus::Active, None).await?;
                         mended = true;
                     }

@@ -48,6 +48,8 @@ pub(super) struct Linked {
     pub(super) there: String,
     pub(super) account: String,
     pub(super) settings: LinkSettings,
+    /// How it was set before, each with the time until when.
+    pub(super) past: Vec<(i64, LinkSettings)>,
 }
 
 /// A node: an engine behind a gate.
@@ -329,6 +331,7 @@ impl World {
             there: there.to_owned(),
             account: account.to_owned(),
             settings,
+            past: Vec::new(),
         });
         Ok(())
     }

@@ -24,7 +24,7 @@ pub use policy::{
     ConflictPolicy, DeletePolicy, FieldMapping, Filters, LinkPolicy, POLICY_ITEMS_MAX, PrivatePolicy, Rule, RuleField,
     RuleOperator,
 };
-pub use state::{DELETION, MappingState, Origin, ParkReason};
+pub use state::{Calling, DELETION, MappingState, Origin, ParkReason};
 pub use words::{
     AttemptKind, ConflictKind, ConnectionStatus, Direction, ErrorClass, LinkStatus, Provider, Resolution, RunKind,
     RunStatus, SYNC_INTERVALS_MIN, Way,

@@ -61,6 +61,48 @@ pub enum ParkReason {
     OneWay,
 }
 
+/// A call that is made for a mapping, written down before it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calling {
+    /// Whether it creates the item.
+    pub create: bool,
+    /// The object's version that is carried; [`DELETION`] where it deletes the item.
+    pub version: i64,
+    /// What the item is to say, in the provider's own format: whatever is heard of it that says so was said by us, however
+    /// the link is set by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// Whether it undoes what a run did: then the two sides may differ after it.
+    #[serde(default)]
+    pub undoes: bool,
+}
+
+impl Calling {
+    /// A call that makes the item say this.
+    #[must_use]
+    pub fn saying(create: bool, version: i64, payload: &str) -> Calling {
+        Calling { create, version, sent: Some(payload.to_owned()), undoes: false }
+    }
+
+    /// A call that deletes the item.
+    #[must_use]
+    pub const fn deletion() -> Calling {
+        Calling { create: false, version: DELETION, sent: None, undoes: false }
+    }
+
+    /// The same, to undo what a run did.
+    #[must_use]
+    pub fn undoing(self) -> Calling {
+        Calling { undoes: true, ..self }
+    }
+
+    /// Whether it deletes the item.
+    #[must_use]
+    pub const fn is_deletion(&self) -> bool {
+        !self.create && self.version == DELETION
+    }
+}
+
 /// Where one mapping stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
@@ -68,18 +110,12 @@ pub enum MappingState {
     /// Both sides agreed on the base.
     Synced,
     /// A call is being made. Written before the call, with the key that makes it safe to look for.
-    Pushing {
-        /// Whether the call creates the item.
-        create: bool,
-        /// The object's version that is carried; [`DELETION`] where the call deletes the item.
-        version: i64,
-    },
+    Pushing(Calling),
     /// A call was made and nobody knows how it ended: look by key before anything else.
     Unsure {
-        /// Whether the call was to create the item.
-        create: bool,
-        /// The object's version that was carried; [`DELETION`] where the call was to delete the item.
-        version: i64,
+        /// The call.
+        #[serde(flatten)]
+        call: Calling,
         /// Since when, in ms.
         since_ms: i64,
     },
@@ -97,14 +133,19 @@ pub enum MappingState {
 pub const DELETION: i64 = -1;
 
 impl MappingState {
+    /// The call that is under way, or of which nobody knows how it ended.
+    #[must_use]
+    pub const fn call(&self) -> Option<&Calling> {
+        match self {
+            MappingState::Pushing(call) | MappingState::Unsure { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
     /// Whether a deletion of ours is under way, or nobody knows how it ended: that the item is gone is our own doing.
     #[must_use]
-    pub const fn is_deletion(&self) -> bool {
-        matches!(
-            self,
-            MappingState::Pushing { create: false, version: DELETION }
-                | MappingState::Unsure { create: false, version: DELETION, .. }
-        )
+    pub fn is_deletion(&self) -> bool {
+        self.call().is_some_and(Calling::is_deletion)
     }
 
     /// One word for lists and metrics.
@@ -112,7 +153,7 @@ impl MappingState {
     pub const fn word(&self) -> &'static str {
         match self {
             MappingState::Synced => "synced",
-            MappingState::Pushing { .. } => "pushing",
+            MappingState::Pushing(_) => "pushing",
             MappingState::Unsure { .. } => "unsure",
             MappingState::Conflict => "conflict",
             MappingState::Parked(_) => "parked",

@@ -330,8 +330,11 @@ impl WriteTx {
                 args![firm, id, settings.direction.as_str(), json(&settings.policy), settings.interval_ms, now],
             )
             .await?;
-        if rows == 1 {
+        if rows == 1 && settings.direction.pushes() {
             self.queue_all(firm, id).await?;
+        } else if rows == 1 {
+            // Nothing goes out any more; what is to go out is found anew when the link pushes again.
+            self.exec("delete from outbox where firm_id = $1 and link_id = $2", args![firm, id]).await?;
         }
         Ok(rows == 1)
     }

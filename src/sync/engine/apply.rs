@@ -10,7 +10,7 @@ use crate::domain::access::Right;
 use crate::domain::change::{Cause, Guard};
 use crate::domain::ids::{ObjectId, ResourceName};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{MappingState, Origin, ParkReason, RemoteId, Snapshot};
+use crate::domain::sync::{Calling, MappingState, Origin, ParkReason, RemoteId, Snapshot};
 use crate::domain::time::MINUTE_MS;
 use crate::store::{Buried, Mapping, PutError, PutOutcome, StoreError, StoredObject, WriteTx, Writing};
 use crate::sync::decide::{Act, Ground, Heard, Local, heard};
@@ -212,7 +212,11 @@ impl Engine {
                 }
                 self.close_conflict(tx, job, &mapping, "gone on both sides").await?;
             }
+            Act::Arrived => self.arrived(tx, job, mapping, local, item).await?,
             Act::Ignore(reason) => {
+                if reason == ParkReason::Undone && item.is_none() {
+                    mapping.remote = None; // gone there: an edit here makes it anew
+                }
                 mapping.state = MappingState::Parked(reason);
                 tx.put_mapping(&job.lease, &mapping).await?;
             }
@@ -276,7 +280,10 @@ impl Engine {
                 mapping.state = if item.is_some() {
                     MappingState::Synced
                 } else {
-                    MappingState::Unsure { create: true, version: 0, since_ms: tx.now().ms() }
+                    MappingState::Unsure {
+                        call: Calling { create: true, version: 0, sent: None, undoes: false },
+                        since_ms: tx.now().ms(),
+                    }
                 };
                 tx.put_mapping(&job.lease, &mapping).await?;
                 if let Some(object) = &mapping.object {
@@ -314,6 +321,42 @@ impl Engine {
             Act::Remove(removal) => self.remove(tx, job, mapping, local, removal).await?,
         }
         Ok(())
+    }
+
+    /// A call whose outcome nobody knew was carried out: what it carried is what both sides agree on. What an undo carried
+    /// is what may differ from now on.
+    async fn arrived(
+        &self,
+        tx: &mut WriteTx,
+        job: &mut Job,
+        mut mapping: Mapping,
+        local: Option<Local>,
+        item: Option<&Snapshot>,
+    ) -> Result<(), Stop> {
+        let Some(call) = mapping.state.call().cloned() else { return Ok(()) };
+        let undone = MappingState::Parked(ParkReason::Undone);
+        mapping.base_item = item.cloned();
+        match (&local, &mapping.object) {
+            (Some(local), _) if call.undoes => {
+                self.agree(&mut mapping, local.head.version, local.object.bytes().clone(), item);
+            }
+            (Some(local), Some(object)) => {
+                let (version, sent) = if call.create {
+                    (mapping.base_version, mapping.base.clone())
+                } else {
+                    let past = tx.version(&job.caller, object, call.version).await?;
+                    (call.version, past.and_then(|past| past.bytes))
+                };
+                let known = sent.map_or_else(|| (0, local.object.bytes().clone()), |bytes| (version, bytes));
+                self.agree(&mut mapping, known.0, known.1, item);
+            }
+            _ => mapping.state = if call.undoes { undone } else { MappingState::Synced },
+        }
+        tx.put_mapping(&job.lease, &mapping).await?;
+        match &mapping.object {
+            Some(object) if !call.undoes => self.look_again(tx, job, object).await,
+            _ => Ok(()),
+        }
     }
 
     /// Leaves alone what cannot be an appointment, where everybody sees that it is left alone.

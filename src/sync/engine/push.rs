@@ -6,10 +6,10 @@ use super::record::Deed;
 use super::send::{Send, Why, send};
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::appointment::Facts;
-use crate::domain::sync::{AttemptKind, DELETION, ErrorClass, MappingState, ParkReason, RemoteId, Snapshot, Way};
+use crate::domain::sync::{AttemptKind, Calling, ErrorClass, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::store::{Buried, Mapping, Outgoing as Waiting, WriteTx};
-use crate::sync::decide::{Heard, Local, heard, returned};
+use crate::sync::decide::{Heard, Local, has_arrived, heard, returned};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::sync::{project, retry};
 use crate::upstream::{Failure, Outgoing, Written};
@@ -203,19 +203,12 @@ impl Engine {
                 None
             }
             Send::Look => Some(match &mapping.remote {
-                Some(id)
-                    if !matches!(
-                        mapping.state,
-                        MappingState::Pushing { create: true, .. } | MappingState::Unsure { create: true, .. }
-                    ) =>
-                {
-                    Call::Fetch { id: id.clone() }
-                }
+                Some(id) if !mapping.state.call().is_some_and(|call| call.create) => Call::Fetch { id: id.clone() },
                 _ => Call::Find { key },
             }),
             Send::Create(item) => {
                 // What is about to be sent is what both sides will agree on, if the call turns out to have succeeded.
-                mapping.state = MappingState::Pushing { create: true, version };
+                mapping.state = MappingState::Pushing(Calling::saying(true, version, &item.payload));
                 mapping.base = local.as_ref().map(|l| l.object.bytes().clone());
                 mapping.base_version = version;
                 mapping.base_item = None;
@@ -226,7 +219,7 @@ impl Engine {
                 Some(Call::Create { key, item, invite })
             }
             Send::Update { item, again } => {
-                mapping.state = MappingState::Pushing { create: false, version };
+                mapping.state = MappingState::Pushing(Calling::saying(false, version, &item.payload));
                 mapping.warnings.clone_from(&item.warnings);
                 tx.put_mapping(&job.lease, &mapping).await?;
                 let invite = self.invites(&mut tx, job, waiting, shown.as_ref(), "REQUEST").await?;
@@ -237,7 +230,7 @@ impl Engine {
             }
             Send::Delete(why) => {
                 let Some(id) = mapping.remote.clone() else { return Ok(None) };
-                mapping.state = MappingState::Pushing { create: false, version: DELETION };
+                mapping.state = MappingState::Pushing(Calling::deletion());
                 let held = mapping.base_item.clone();
                 tx.put_mapping(&job.lease, &mapping).await?;
                 Some(Call::Delete { id, held, why })
@@ -345,8 +338,13 @@ impl Engine {
             Ok(Answered::There(id, item)) => {
                 let mut tx = self.held(job).await?;
                 // Our key was taken when the base was to be sent: what is there is something that we sent before it.
-                let older = matches!(mapping.state, MappingState::Unsure { create: true, version: 0, .. });
-                if older && mapping.base.is_some() && mapping.base_item.is_none() {
+                let older =
+                    matches!(&mapping.state, MappingState::Unsure { call, .. } if call.create && call.version == 0);
+                if has_arrived(&*job.up, &mapping, &item) {
+                    let generation = mapping.generation;
+                    mapping.remote = Some(id.clone());
+                    self.apply_item(&mut tx, job, Some(mapping), &id, &item, generation, None).await?;
+                } else if older && mapping.base.is_some() && mapping.base_item.is_none() {
                     // It stands for what was sent then; what has to be said now is looked at next.
                     mapping.remote = Some(id);
                     mapping.base_item = Some(item);
@@ -356,7 +354,7 @@ impl Engine {
                 } else {
                     mapping.remote = Some(id.clone());
                     // What the call left is what is there; whether anything is still to be sent is looked at anew.
-                    if matches!(mapping.state, MappingState::Pushing { .. } | MappingState::Unsure { .. }) {
+                    if mapping.state.call().is_some() {
                         mapping.state = MappingState::Synced;
                         tx.put_mapping(&job.lease, &mapping).await?;
                     }
@@ -369,8 +367,10 @@ impl Engine {
             Ok(Answered::NotThere) => {
                 let mut tx = self.held(job).await?;
                 if matches!(call, Call::Find { .. }) {
-                    // It was never carried out: from the start.
-                    mapping.state = MappingState::Synced;
+                    // It was never carried out: from the start; an undo is not begun again.
+                    let undoes = mapping.state.call().is_some_and(|call| call.undoes);
+                    mapping.state =
+                        if undoes { MappingState::Parked(ParkReason::Undone) } else { MappingState::Synced };
                     mapping.remote = None;
                     mapping.base_item = None;
                     tx.put_mapping(&job.lease, &mapping).await?;
@@ -399,21 +399,25 @@ impl Engine {
         started: Instant,
         operation: AttemptKind,
     ) -> Result<bool, Stop> {
+        let call = mapping.state.call().cloned();
+        let unsure = |call: Calling| MappingState::Unsure { call, since_ms: started.ms() };
+        // What never was there is not gone, and what is there is not looked for as if it were to be created.
+        let create = mapping.base_item.is_none();
+        let made = |version| Calling {
+            create,
+            version,
+            sent: call.as_ref().and_then(|call| call.sent.clone()),
+            undoes: call.as_ref().is_some_and(|call| call.undoes),
+        };
+        let version = call.as_ref().map_or(0, |call| call.version);
         match failure {
             // Not errors: the item has to be looked at.
-            Failure::Gone if mapping.state.is_deletion() => {
-                mapping.state = MappingState::Unsure { create: false, version: DELETION, since_ms: started.ms() };
-            }
+            Failure::Gone if mapping.state.is_deletion() => mapping.state = unsure(Calling::deletion()),
             Failure::Changed | Failure::Gone | Failure::Exists => {
-                // What never was there is not gone, and what is there is not looked for as if it were to be created.
-                let create = mapping.base_item.is_none();
-                mapping.state = MappingState::Unsure { create, version: 0, since_ms: started.ms() };
+                mapping.state = unsure(made(if create { 0 } else { version }))
             }
-            Failure::Unknown(_) => {
-                let create = mapping.base_item.is_none() && !mapping.state.is_deletion();
-                let version = if mapping.state.is_deletion() { DELETION } else { mapping.base_version };
-                mapping.state = MappingState::Unsure { create, version, since_ms: started.ms() };
-            }
+            Failure::Unknown(_) if mapping.state.is_deletion() => mapping.state = unsure(Calling::deletion()),
+            Failure::Unknown(_) => mapping.state = unsure(made(version)),
             _ if failure.class() == ErrorClass::NonRetryable && !ends_everything(failure) => {
                 let class = failure.class();
                 mapping.state = MappingState::Parked(ParkReason::Refused { class, reason: failure.to_string() });

@@ -61,13 +61,13 @@ pub(super) fn send(
     let edited = local.is_some_and(|l| mapping.base.as_ref() != Some(l.object.bytes()));
     match &mapping.state {
         MappingState::Detached => Send::Done,
-        MappingState::Pushing { .. } | MappingState::Unsure { .. } => Send::Look,
+        MappingState::Pushing(_) | MappingState::Unsure { .. } => Send::Look,
         MappingState::Conflict if mapping.object.is_some() => Send::Judge,
         MappingState::Conflict => Send::Done,
         MappingState::Tombstoned => shown.map_or(Send::Done, |shown| create(ground, shown)),
         MappingState::Parked(reason) => match (reason, local) {
-            (ParkReason::OwnCopy | ParkReason::OneWay, _) => Send::Done,
-            (ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere, None) => Send::Bury,
+            (ParkReason::OwnCopy | ParkReason::OneWay, _) | (ParkReason::Undone, None) => Send::Done,
+            (ParkReason::Withdrawn | ParkReason::RemovedThere, None) => Send::Bury,
             (ParkReason::Withdrawn, Some(_)) => shown.map_or(Send::Done, |shown| create(ground, shown)),
             (ParkReason::RemovedThere, Some(local)) => {
                 let alive = local.object.index().status.as_deref() != Some("CANCELLED");

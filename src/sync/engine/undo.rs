@@ -7,13 +7,15 @@ use super::account::ask;
 use super::desk::unusable;
 use super::record::Deed;
 use super::{Engine, Job, Stop};
+use crate::domain::appointment::Facts;
 use crate::domain::change::Guard;
-use crate::domain::ids::FirmId;
+use crate::domain::ids::{FirmId, ObjectId};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{MappingState, ParkReason, RunKind, RunStatus, Way};
+use crate::domain::sync::{Calling, MappingState, ParkReason, RunKind, RunStatus, Snapshot, Way};
 use crate::store::{Due, Mapping, Run, RunItem, RunTotals, Writing};
 use crate::sync::desk::{Asked, DeskError};
 use crate::sync::project;
+use crate::upstream::{Failure, Outgoing};
 
 /// Deeds read together.
 const ITEMS_PAGE: u32 = 10_000;
@@ -98,7 +100,14 @@ impl Engine {
             (None, None) => return Ok(true),
         };
         if let Some(mut mapping) = mapping {
+            // What an earlier undo took away here alone is still there.
+            let is_there = mapping.state == MappingState::Parked(ParkReason::Undone) && mapping.remote.is_some();
             self.disagree(&mut mapping, after.as_ref());
+            if is_there && after.is_some() {
+                mapping.state = MappingState::Synced;
+            } else if matches!(item.action.as_str(), "deleted" | "cancelled") {
+                mapping.remote = None; // gone there: an edit here makes it anew
+            }
             tx.put_mapping(&job.lease, &mapping).await?;
             job.totals.pulled += 1;
             let after = after.map(|(version, _)| version);
@@ -146,38 +155,38 @@ impl Engine {
                 return Ok(false); // what is not to be seen there now is not brought back
             }
         }
+        let (remote, held) = (mapping.remote.clone(), mapping.base_item.clone());
+        let version = local.as_ref().map_or(0, |l| l.head.version);
         match (item.action.as_str(), before) {
             ("created", _) => {
-                let (Some(id), held) = (mapping.remote.clone(), mapping.base_item.clone()) else { return Ok(true) };
+                let Some(id) = remote else { return Ok(true) };
+                mapping.state = MappingState::Pushing(Calling::deletion().undoing());
+                self.intend_undo(job, &mapping).await?;
                 ask!(self, &mut job.account, |at| up.delete(at, &id, held.as_ref(), false))?;
+                mapping.remote = None; // gone there: an edit here makes it anew
                 mapping.state = MappingState::Parked(ParkReason::Undone);
             }
             ("updated", Some(before)) => {
-                let (Some(id), Some(held)) = (mapping.remote.clone(), mapping.base_item.clone()) else {
-                    return Ok(false);
-                };
-                let facts = crate::domain::appointment::Facts::default();
-                let known = project::Known { id: object, facts: &facts, client_contact: None };
-                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else {
+                let (Some(id), Some(held)) = (remote, held) else { return Ok(false) };
+                let Some(outgoing) = self.as_it_was(job, object, &before, Some(&held), &marked)? else {
                     return Ok(true);
                 };
-                let lens = self.ground(job, &marked, None).lens;
-                let outgoing = up.get(&shown, Some(&held), lens).map_err(|u| crate::upstream::Failure::Refused(u.0))?;
+                mapping.state = MappingState::Pushing(Calling::saying(false, version, &outgoing.payload).undoing());
+                self.intend_undo(job, &mapping).await?;
                 let written = ask!(self, &mut job.account, |at| up.update(at, &id, &held, &outgoing, false))?;
                 mapping.base_item = Some(written.item);
+                mapping.state = MappingState::Synced;
                 if let Some(local) = &local {
                     self.disagree(&mut mapping, Some(&(local.head.version, local.object.bytes().clone())));
                 }
             }
             ("deleted" | "withdrawn", Some(before)) => {
-                let facts = crate::domain::appointment::Facts::default();
-                let known = project::Known { id: object, facts: &facts, client_contact: None };
-                let Some(shown) = project::outgoing(&job.link.settings.policy, &before, &known) else {
-                    return Ok(true);
-                };
-                let lens = self.ground(job, &marked, None).lens;
-                let outgoing = up.get(&shown, None, lens).map_err(|u| crate::upstream::Failure::Refused(u.0))?;
+                let Some(outgoing) = self.as_it_was(job, object, &before, None, &marked)? else { return Ok(true) };
                 let key = self.create_key(job, object);
+                mapping.remote = up.id_for(&key);
+                mapping.base_item = None;
+                mapping.state = MappingState::Pushing(Calling::saying(true, version, &outgoing.payload).undoing());
+                self.intend_undo(job, &mapping).await?;
                 let written = ask!(self, &mut job.account, |at| up.create(at, &key, &outgoing, false))?;
                 mapping.remote = Some(written.id);
                 mapping.base_item = Some(written.item);
@@ -194,5 +203,33 @@ impl Engine {
         self.note(&mut tx, job, &mapping, Deed::there("restored", version, version).because("undone")).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Commits what is about to be called, and that it is looked at if nobody hears how it ended.
+    async fn intend_undo(&self, job: &mut Job, mapping: &Mapping) -> Result<(), Stop> {
+        let mut tx = self.held(job).await?;
+        tx.put_mapping(&job.lease, mapping).await?;
+        if let Some(object) = mapping.object.as_ref().filter(|_| job.link.settings.direction.pushes()) {
+            tx.queue_one(&job.lease.firm, &job.lease.link, object).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What the item is to say again; `None`: the link does not show it now.
+    fn as_it_was(
+        &self,
+        job: &Job,
+        object: &ObjectId,
+        before: &CalendarObject,
+        held: Option<&Snapshot>,
+        marked: &str,
+    ) -> Result<Option<Outgoing>, Stop> {
+        let facts = Facts::default();
+        let known = project::Known { id: object, facts: &facts, client_contact: None };
+        let Some(shown) = project::outgoing(&job.link.settings.policy, before, &known) else { return Ok(None) };
+        let lens = self.ground(job, marked, None).lens;
+        let outgoing = job.up.get(&shown, held, lens).map_err(|unfit| Failure::Refused(unfit.0))?;
+        Ok(Some(outgoing))
     }
 }
