@@ -106,8 +106,35 @@ fn inflate(decoder: impl Read, bytes_max: usize) -> Result<Bytes, BodyError> {
 /// # Errors
 /// What [`read`] and [`Document::parse`] refuse.
 pub async fn read_xml(body: Body, headers: &HeaderMap, bytes_max: usize) -> Result<Option<Document>, DavError> {
+    parsed(&read(body, headers, bytes_max).await?, bytes_max)
+}
+
+/// As [`read_xml`], and refuses a body that says of itself that it is something else (RFC 4918 §9.3). Only for methods
+/// that make collections: with others clients send whatever type their library thinks of.
+///
+/// # Errors
+/// As [`read_xml`], and [`DavError::UnsupportedMedia`].
+pub async fn read_declared_xml(
+    body: Body,
+    headers: &HeaderMap,
+    bytes_max: usize,
+) -> Result<Option<Document>, DavError> {
     let bytes = read(body, headers, bytes_max).await?;
-    match Document::parse(&bytes, bytes_max) {
+    if !bytes.trim_ascii().is_empty() && !is_xml(text(headers, header::CONTENT_TYPE.as_str())) {
+        return Err(DavError::UnsupportedMedia("the body is XML"));
+    }
+    parsed(&bytes, bytes_max)
+}
+
+/// Whether a Content-Type is one of XML (RFC 7303), or says nothing.
+fn is_xml(content_type: Option<&str>) -> bool {
+    let Some(content_type) = content_type else { return true };
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(kind.as_str(), "" | "application/xml" | "text/xml") || kind.ends_with("+xml")
+}
+
+fn parsed(bytes: &[u8], bytes_max: usize) -> Result<Option<Document>, DavError> {
+    match Document::parse(bytes, bytes_max) {
         Ok(document) => Ok(Some(document)),
         Err(XmlError::Empty) => Ok(None),
         Err(error) => Err(error.into()),
@@ -181,6 +208,16 @@ mod tests {
         assert_eq!(read(body, &headers, 10_000).await, Err(BodyError::Coding));
         let (body, headers) = packed("gzip", b"no gzip".to_vec());
         assert_eq!(read(body, &headers, 10_000).await, Err(BodyError::Garbled));
+    }
+
+    #[test]
+    fn xml_has_three_kinds_of_names() {
+        for good in [None, Some("text/xml; charset=utf-8"), Some("Application/XML"), Some("application/dav+xml")] {
+            assert!(is_xml(good), "{good:?}");
+        }
+        for bad in ["xzy-foo/bar-512", "text/calendar", "application/json", "text/xmlish"] {
+            assert!(!is_xml(Some(bad)), "{bad}");
+        }
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Response, header};
 
 use super::Ask;
-use super::body::{XML_BYTES_MAX, read_xml};
+use super::body::{XML_BYTES_MAX, read_declared_xml};
 use super::error::{At, DavError, Done, Precondition};
 use super::headers::{self, guard};
 use super::method::{self, Method};
@@ -46,7 +46,7 @@ pub(super) async fn make(ask: &mut Ask) -> Result<Response<Body>, DavError> {
         return Err(DavError::NoParent);
     }
     let body = ask.take_body();
-    let document = read_xml(body, &ask.headers, XML_BYTES_MAX).await?;
+    let document = read_declared_xml(body, &ask.headers, XML_BYTES_MAX).await?;
     let order = Order::of(ask.method, document.as_ref())?;
     let href = ask.href();
     let for_method = |error: DavError| match ask.method {

@@ -60,7 +60,10 @@ const TABLE: [(Kind, &[Method]); 8] = [
             M::Report,
         ],
     ),
-    (Kind::Object, &[M::Options, M::Get, M::Head, M::Put, M::Delete, M::Propfind, M::Copy, M::Move, M::Report]),
+    (
+        Kind::Object,
+        &[M::Options, M::Get, M::Head, M::Put, M::Delete, M::Propfind, M::Proppatch, M::Copy, M::Move, M::Report],
+    ),
 ];
 
 const NAMES: [(Method, &str); 13] = [

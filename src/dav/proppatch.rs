@@ -7,10 +7,10 @@ use super::Ask;
 use super::body::{XML_BYTES_MAX, read_xml};
 use super::error::{At, DavError};
 use super::multistatus::{self, Line, propstat};
-use super::path::Resource;
+use super::path::{Resource, calendar_href};
 use super::propfind::kept_place;
 use super::props::Needs;
-use super::props::patch::{Decision, Refused, changes, decide, decide_calendar};
+use super::props::patch::{Decision, Refused, changes, decide, decide_calendar, refuse_all};
 use crate::domain::access::{Access, Caller, Right};
 use crate::store::{CalendarError, WriteTx};
 use crate::xml::{Name, Writer, names};
@@ -29,6 +29,14 @@ pub(super) async fn proppatch(ask: &mut Ask) -> Result<Response<Body>, DavError>
         return Err(DavError::Bad("propertyupdate sets or removes something".to_owned()));
     }
     let href = ask.href();
+    if let Resource::Object(owner, slug, name) = &ask.resource {
+        // All that there is to know of an object comes from its bytes.
+        let mut tx = ask.store.read().await?;
+        let found = tx.calendar_for(&ask.caller, owner, slug, Right::Read).await;
+        let (access, _) = found.map_err(|e| e.at(&calendar_href(owner, slug)))?;
+        tx.object_head(&access, name).await?.ok_or(DavError::NotFound)?;
+        return Ok(answer(&href, &refuse_all(&changes)));
+    }
     let mut tx = ask.store.write().await?;
     let decision = if let Resource::Calendar(owner, slug) = &ask.resource {
         let right = match tx.calendar_for(&ask.caller, owner, slug, Right::Own).await {
@@ -53,12 +61,16 @@ pub(super) async fn proppatch(ask: &mut Ask) -> Result<Response<Body>, DavError>
     } else {
         tx.commit().await?;
     }
+    Ok(answer(&href, &decision))
+}
+
+fn answer(href: &str, decision: &Decision) -> Response<Body> {
     let mut writer = multistatus::begin();
     writer.open(&names::RESPONSE);
-    writer.leaf(&names::HREF, &href);
-    tell(&decision, &mut writer);
+    writer.leaf(&names::HREF, href);
+    tell(decision, &mut writer);
     writer.close(&names::RESPONSE);
-    Ok(multistatus::whole(writer))
+    multistatus::whole(writer)
 }
 
 /// Does what was decided, unless something is refused. What there is no room for is refused here; then the caller

@@ -51,7 +51,11 @@ async fn an_extended_mkcol_makes_a_calendar_and_nothing_else() {
         reply.expect_precondition(403, &names::VALID_RESOURCETYPE);
     }
     server.ask("ada", "PROPFIND", NEW, &[("depth", "0")], "").await.expect(404);
-    server.ask("ada", "MKCOL", NEW, &[], mkcol("<D:collection/><C:calendar/>")).await.expect(201);
+    for method in ["MKCOL", "MKCALENDAR"] {
+        server.ask("ada", method, NEW, &[("content-type", "xzy-foo/bar-512")], "afafafaf").await.expect(415);
+    }
+    let xml = [("content-type", "application/dav+xml; charset=utf-8")];
+    server.ask("ada", "MKCOL", NEW, &xml, mkcol("<D:collection/><C:calendar/>")).await.expect(201);
     let again = server.ask("ada", "MKCOL", NEW, &[], mkcol("<D:collection/><C:calendar/>")).await;
     again.expect(405);
     assert!(again.header("allow").contains("DELETE"));

@@ -43,6 +43,21 @@ async fn one_refusal_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn of_an_object_nothing_can_be_set() {
+    let server = Server::start().await;
+    server.put_event("a", "Lunch").await;
+    let path = format!("{CALENDAR}a.ics");
+    let reply = server.ask("ada", "PROPPATCH", &path, &[], set("<D:displayname>x</D:displayname><D:x>1</D:x>")).await;
+    reply.expect(207);
+    for told in ["<D:displayname/>", "<D:x/>", "403"] {
+        assert!(reply.body.contains(told), "{told}: {}", reply.body);
+    }
+    assert_eq!(reply.body.matches("cannot-modify-protected-property").count(), 2, "{}", reply.body);
+    let absent = format!("{CALENDAR}nowhere.ics");
+    server.ask("ada", "PROPPATCH", &absent, &[], set("<D:x>1</D:x>")).await.expect(404);
+}
+
+#[tokio::test]
 async fn a_reader_keeps_a_view_of_their_own() {
     let server = Server::start().await;
     let reader = "ada (read-only)";

@@ -132,6 +132,14 @@ fn is_protected(name: &Name) -> bool {
     !SETTINGS.contains(name) && (NEVER.contains(name) || kinds.iter().any(|kind| find(*kind, name).is_some()))
 }
 
+/// Refuses every change, for a resource of which no property can be set.
+#[must_use]
+pub fn refuse_all(changes: &[Change<'_>]) -> Decision {
+    let refused = Refused::because(Precondition::CannotModifyProtectedProperty);
+    let verdicts = changes.iter().map(|change| (change.name().clone(), Some(refused.clone())));
+    Decision { verdicts: verdicts.collect(), ..Decision::default() }
+}
+
 /// Decides about the changes of a resource that is no calendar.
 #[must_use]
 pub fn decide(document: &Document, changes: &[Change<'_>]) -> Decision {
