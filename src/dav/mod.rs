@@ -56,6 +56,7 @@ use home_token::HomeToken;
 use method::Method;
 use path::{Kind, Resource};
 use props::{Needs, Scene};
+use report::Timetables;
 
 /// What is implemented, and nothing else: class 2 would promise locks, `calendar-auto-schedule` invitations.
 /// Thunderbird drops the first token, so that must be one it does not look for.
@@ -66,13 +67,14 @@ const WELL_KNOWN: &str = "/.well-known/caldav";
 #[derive(Clone, Debug)]
 pub struct Dav {
     gate: Gate,
+    timetables: Timetables,
 }
 
 impl Dav {
     /// A server behind a gate.
     #[must_use]
     pub fn new(gate: Gate) -> Dav {
-        Dav { gate }
+        Dav { gate, timetables: Timetables::default() }
     }
 }
 
@@ -91,6 +93,7 @@ pub fn wants(method: &axum::http::Method, path: &str) -> bool {
 /// One request, as handlers see it.
 pub(crate) struct Ask {
     pub(crate) store: Store,
+    pub(crate) timetables: Timetables,
     pub(crate) method: Method,
     pub(crate) resource: Resource,
     pub(crate) headers: HeaderMap,
@@ -208,8 +211,16 @@ async fn route(
     if resource.owner().is_some_and(|owner| *owner != caller.name) && !matches!(kind, Kind::Calendar | Kind::Object) {
         return Err(DavError::NotFound);
     }
-    let mut ask =
-        Ask { store: dav.gate.store.clone(), method, resource, headers, caller, visit, body: Mutex::new(body.take()) };
+    let mut ask = Ask {
+        store: dav.gate.store.clone(),
+        timetables: dav.timetables.clone(),
+        method,
+        resource,
+        headers,
+        caller,
+        visit,
+        body: Mutex::new(body.take()),
+    };
     let result = dispatch(&mut ask).await;
     *body = ask.body.into_inner().unwrap_or_else(PoisonError::into_inner);
     result

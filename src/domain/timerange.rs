@@ -140,7 +140,7 @@ pub(super) fn instance_overlaps(instance: &Instance<'_>, window: Window) -> bool
 }
 
 /// VEVENT and VJOURNAL: something with a length overlaps if part of it lies inside; without, if its start does.
-fn spans_overlap(starts: Instant, ends: Instant, window: Window) -> bool {
+pub(super) fn spans_overlap(starts: Instant, ends: Instant, window: Window) -> bool {
     window.to > starts && if ends > starts { window.from < ends } else { window.from <= starts }
 }
 

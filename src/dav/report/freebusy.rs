@@ -2,13 +2,17 @@
 //!
 //! Neighbours: [`crate::domain::recurrence`] knows what an object takes. It tells when, never what or with whom.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::range::{self, RangeError};
 use super::telling::{Load, Target, aside, load};
+use super::timetables::{Asking, Place};
 use super::{Asked, query};
 use crate::dav::error::{DavError, Done, Precondition};
 use crate::domain::calendar::ScheduleTransparency;
 use crate::domain::ids::ResourceName;
-use crate::domain::object::{CalendarObject, ComponentKind};
+use crate::domain::object::{CalendarObject, ComponentKind, ETag};
 use crate::domain::recurrence::{BusyKind, BusyPeriod, Window, busy_bounded, merge};
 use crate::domain::time::Instant;
 use crate::ics::build::PRODID;
@@ -40,7 +44,8 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
             continue;
         }
         for kind in [ComponentKind::Event, ComponentKind::FreeBusy] {
-            taken(&mut tx, target, (kind, only.as_ref()), window, &mut periods).await?;
+            let asking = asked.timetables.asking(window, &target.reader).filter(|_| kind == ComponentKind::Event);
+            taken(&mut tx, (target, asking.as_ref()), (kind, only.as_ref()), window, &mut periods).await?;
         }
     }
     let periods = merge(periods);
@@ -61,7 +66,7 @@ fn window_of(request: &Element) -> Result<Window, DavError> {
 /// Adds what a calendar's objects of one kind take.
 async fn taken(
     tx: &mut ReadTx,
-    target: &Target,
+    (target, asking): (&Target, Option<&Asking>),
     (kind, only): (ComponentKind, Option<&ResourceName>),
     window: Window,
     periods: &mut Vec<BusyPeriod>,
@@ -77,20 +82,42 @@ async fn taken(
             let free = candidate.transparent || candidate.status.as_deref() == Some("CANCELLED");
             only.is_none_or(|only| *only == candidate.name) && (candidate.recurring || !free)
         };
-        let names: Vec<(ResourceName, Load)> =
-            page.iter().filter(counts).map(|candidate| (candidate.name.clone(), Load::Body)).collect();
+        let mut places: HashMap<ETag, Place> = HashMap::new();
+        let mut names: Vec<(ResourceName, Load)> = Vec::new();
+        for candidate in page.iter().filter(counts) {
+            let place = asking.and_then(|asking| asking.place(candidate));
+            let table = asking.zip(place.as_ref()).and_then(|(asking, place)| asking.known(place));
+            if let Some(busy) = table.as_ref().and_then(|table| table.busy(window)) {
+                periods.extend(busy);
+                if periods.len() > 2 * PERIODS_MAX {
+                    within_limits(periods)?;
+                }
+                continue;
+            }
+            if table.is_none() {
+                places.extend(place.map(|place| (candidate.etag.clone(), place)));
+            }
+            names.push((candidate.name.clone(), Load::Body));
+        }
+        within_limits(periods)?;
+        let places = Arc::new(places);
         let mut rest = names.as_slice();
         while !rest.is_empty() {
             let piece = rest.get(..PIECE).unwrap_or(rest);
             let (done, found) = load(tx, &target.access, piece).await?;
             rest = rest.get(done.max(1)..).unwrap_or_default();
-            let reader = target.reader.clone();
+            let (reader, asking, places) = (target.reader.clone(), asking.cloned(), Arc::clone(&places));
             let busy = aside(move || {
                 let bytes = found.into_values().filter_map(|loaded| loaded.bytes);
                 let objects = bytes.filter_map(|bytes| CalendarObject::from_stored(bytes).ok());
                 let mut all = Vec::new();
                 for object in objects {
-                    all.extend(busy_bounded(&object, window, &reader, &mut floods));
+                    let place = places.get(object.etag());
+                    let table = asking.as_ref().zip(place).and_then(|(asking, place)| asking.read(place, &object));
+                    match table.as_ref().and_then(|table| table.busy(window)) {
+                        Some(busy) => all.extend(busy),
+                        None => all.extend(busy_bounded(&object, window, &reader, &mut floods)),
+                    }
                     if all.len() > PERIODS_MAX {
                         all = merge(all);
                     }
@@ -103,12 +130,15 @@ async fn taken(
             let (more, counted) = busy.await?;
             floods = counted;
             periods.extend(more);
-            *periods = merge(std::mem::take(periods));
-            if periods.len() > PERIODS_MAX {
-                return Err(Precondition::NumberOfMatchesWithinLimits.into());
-            }
+            within_limits(periods)?;
         }
     }
+}
+
+/// Merges periods, of which an answer has a limited number.
+fn within_limits(periods: &mut Vec<BusyPeriod>) -> Result<(), DavError> {
+    *periods = merge(std::mem::take(periods));
+    if periods.len() > PERIODS_MAX { Err(Precondition::NumberOfMatchesWithinLimits.into()) } else { Ok(()) }
 }
 
 /// The answer as text. `uid` tells this answer from others; `periods` are merged already.

@@ -10,6 +10,7 @@
 //! | `principal`, `people` | the reports on people, and what is told of them |
 //! | `expand_property` | properties of what properties point to |
 //! | `telling` | what is told of an object, and how that is loaded |
+//! | `timetables` | what is remembered of when events are |
 //! | `filter`, `evaluate`, `collation` | `CALDAV:filter`, and an object held against it |
 //! | `data`, `select`, `expand`, `limit` | `CALDAV:calendar-data` |
 //! | `range`, `zone` | stretches of time, and where the reader is |
@@ -31,6 +32,7 @@ mod range;
 mod select;
 mod sync;
 mod telling;
+mod timetables;
 mod zone;
 
 #[cfg(test)]
@@ -53,6 +55,7 @@ use crate::store::{ReadTx, Store};
 use crate::xml::{Element, Name, Writer, names};
 use data::ZoneDefinitions;
 use telling::{Target, Telling};
+pub(super) use timetables::Timetables;
 
 /// The largest body of a report: a multiget of [`multiget::HREFS_MAX`] long paths.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -114,6 +117,7 @@ pub(super) async fn report(ask: &mut Ask) -> Result<Response<Body>, DavError> {
     }
     let asked = Asked {
         store: &ask.store,
+        timetables: &ask.timetables,
         resource: &ask.resource,
         request,
         depth: depth(&ask.headers)?,
@@ -166,6 +170,7 @@ fn zone_definitions(header: Option<&str>) -> ZoneDefinitions {
 /// A report as its parts see it.
 struct Asked<'a> {
     store: &'a Store,
+    timetables: &'a Timetables,
     resource: &'a Resource,
     /// The root element of the body.
     request: &'a Element,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::evaluate::{Verdict, evaluate};
 use super::filter::{Filter, FilterError, Hint};
 use super::telling::{Load, Loaded, Target, Telling, aside, load, reading};
+use super::timetables::{Asking, Place, Timetables};
 use super::zone::{self, ZoneError};
 use super::{Asked, limit, truncated};
 use crate::dav::error::{DavError, Precondition};
@@ -58,6 +59,7 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
     let question = Arc::new(Question { telling, filter, hint, nresults, href });
     let mut search = Search {
         store: asked.store.clone(),
+        timetables: asked.timetables.clone(),
         first: None,
         question,
         places: VecDeque::new(),
@@ -112,6 +114,7 @@ struct Effort {
 /// A search that goes on.
 struct Search {
     store: Store,
+    timetables: Timetables,
     first: Option<ReadTx>,
     question: Arc<Question>,
     /// Where there is still to look.
@@ -127,11 +130,21 @@ struct Search {
     ended: bool,
 }
 
+/// What is known of a candidate before its bytes are read.
+enum Standing {
+    /// The filter finds it.
+    Found,
+    /// The filter does not.
+    Not,
+    /// Its bytes must be read. With the place of its timetable, if it can have one and has none.
+    Unknown(Option<Place>),
+}
+
 /// An object on its way into the answer.
 struct Piece {
     name: ResourceName,
     etag: ETag,
-    settled: bool,
+    standing: Standing,
     loaded: Option<Loaded>,
 }
 
@@ -175,11 +188,13 @@ impl Search {
                 self.first = Some(tx);
                 continue;
             }
-            let pieces = self.take(&mut tx, &target).await?;
+            let asking = self.asking(&target);
+            let pieces = self.take(&mut tx, &target, asking.as_ref()).await?;
             drop(tx);
             let (question, found, effort) = (Arc::clone(&self.question), self.found, self.effort);
-            let is_work = question.telling.is_work() || pieces.iter().any(|piece| !piece.settled);
-            let work = move || tell(&question, &target, &pieces, found, effort);
+            let is_read = pieces.iter().any(|piece| matches!(piece.standing, Standing::Unknown(_)));
+            let is_work = question.telling.is_work() || is_read;
+            let work = move || tell(&question, (&target, asking.as_ref()), &pieces, found, effort);
             let told = if is_work { aside(work).await } else { work() };
             (self.found, self.effort, self.ended) = (told.found, told.effort, told.ended);
             if !told.text.is_empty() {
@@ -201,28 +216,64 @@ impl Search {
         Ok(!self.page.is_empty())
     }
 
+    /// The timetables that can answer for a target: where the filter asks nothing but when.
+    fn asking(&self, target: &Target) -> Option<Asking> {
+        let hint = self.question.hint;
+        let is_when = !self.single && hint.exact && hint.kind == Some(ComponentKind::Event);
+        self.timetables.asking(hint.window.filter(|_| is_when)?, &target.reader)
+    }
+
     /// Takes candidates off the page and loads what is needed of them.
-    async fn take(&mut self, tx: &mut ReadTx, target: &Target) -> Result<Vec<Piece>, StoreError> {
+    async fn take(
+        &mut self,
+        tx: &mut ReadTx,
+        target: &Target,
+        asking: Option<&Asking>,
+    ) -> Result<Vec<Piece>, StoreError> {
         let (hint, single, told) = (self.question.hint, self.single, self.question.telling.load());
-        let settled = |candidate: &Candidate| !single && is_settled(hint, candidate);
-        let wanted: Vec<(ResourceName, Load)> = self
-            .page
-            .iter()
-            .take(PIECE)
-            .map(|candidate| (candidate.name.clone(), if settled(candidate) { told } else { Load::Body }))
-            .collect();
+        let mut looked: Vec<(Candidate, Standing)> = Vec::new();
+        while looked.len() < PIECE
+            && let Some(candidate) = self.page.pop_front()
+        {
+            let settled = !single && is_settled(hint, &candidate);
+            let standing = if settled { Standing::Found } else { standing(asking, &candidate) };
+            if !matches!(standing, Standing::Not) {
+                looked.push((candidate, standing));
+            }
+        }
+        let load_of = |standing: &Standing| if matches!(standing, Standing::Unknown(_)) { Load::Body } else { told };
+        let wanted: Vec<(ResourceName, Load)> =
+            looked.iter().map(|(candidate, standing)| (candidate.name.clone(), load_of(standing))).collect();
         let (taken, mut found) = load(tx, &target.access, &wanted).await?;
-        let taken = self.page.drain(..taken.min(self.page.len()));
-        let pieces = taken.zip(wanted).filter_map(|(candidate, (name, wanted))| {
+        // What did not fit is looked at next.
+        for (candidate, _) in looked.drain(taken.min(looked.len())..).rev() {
+            self.page.push_front(candidate);
+        }
+        let pieces = looked.into_iter().zip(wanted).filter_map(|((candidate, standing), (name, wanted))| {
             let loaded = found.remove(&name);
             if wanted > Load::Index && loaded.is_none() {
                 // It was deleted since the page was read.
                 return None;
             }
             let etag = loaded.as_ref().map_or(&candidate.etag, |loaded| &loaded.head.etag).clone();
-            Some(Piece { settled: settled(&candidate), name, etag, loaded })
+            Some(Piece { standing, name, etag, loaded })
         });
         Ok(pieces.collect())
+    }
+}
+
+/// What the timetable of a candidate says.
+fn standing(asking: Option<&Asking>, candidate: &Candidate) -> Standing {
+    let Some((asking, place)) = asking.and_then(|asking| Some((asking, asking.place(candidate)?))) else {
+        return Standing::Unknown(None);
+    };
+    match asking.known(&place) {
+        None => Standing::Unknown(Some(place)),
+        Some(table) => match table.overlaps(asking.window()) {
+            Some(true) => Standing::Found,
+            Some(false) => Standing::Not,
+            None => Standing::Unknown(None),
+        },
     }
 }
 
@@ -245,20 +296,33 @@ struct Told {
 }
 
 /// Writes the responses of those that are found.
-fn tell(question: &Question, target: &Target, pieces: &[Piece], found: u32, effort: Effort) -> Told {
+fn tell(
+    question: &Question,
+    (target, asking): (&Target, Option<&Asking>),
+    pieces: &[Piece],
+    found: u32,
+    effort: Effort,
+) -> Told {
     let mut told = Told { text: String::new(), found, effort, ended: false };
     let mut writer = Writer::part();
     for piece in pieces {
-        if !piece.settled {
-            let bytes = piece.loaded.as_ref().and_then(|loaded| loaded.bytes.clone());
-            // One that cannot be read matches nothing that is asked of its content.
-            let Some(Ok(object)) = bytes.map(CalendarObject::from_stored) else { continue };
-            match evaluate(&question.filter, &object, &target.reader) {
-                Verdict::Found => {}
-                Verdict::Not => continue,
-                // Better one too many than one that its owner misses.
-                Verdict::Unsettled => told.effort.unsettled += 1,
+        let verdict = match &piece.standing {
+            Standing::Found => Verdict::Found,
+            Standing::Not => Verdict::Not,
+            Standing::Unknown(place) => {
+                let bytes = piece.loaded.as_ref().and_then(|loaded| loaded.bytes.clone());
+                // One that cannot be read matches nothing that is asked of its content.
+                let Some(Ok(object)) = bytes.map(CalendarObject::from_stored) else { continue };
+                let table = asking.zip(place.as_ref()).and_then(|(asking, place)| asking.read(place, &object));
+                let overlaps = table.zip(asking).and_then(|(table, asking)| table.overlaps(asking.window()));
+                overlaps.map_or_else(|| evaluate(&question.filter, &object, &target.reader), Verdict::from)
             }
+        };
+        match verdict {
+            Verdict::Found => {}
+            Verdict::Not => continue,
+            // Better one too many than one that its owner misses.
+            Verdict::Unsettled => told.effort.unsettled += 1,
         }
         if question.nresults.is_some_and(|most| told.found >= most) || told.effort.unsettled > UNSETTLED_MAX {
             truncated(&question.href, &mut writer);

@@ -162,7 +162,7 @@ pub fn busy_kind(event: &Component) -> Option<BusyKind> {
 }
 
 /// The part inside the window, if there is one.
-fn cut(period: BusyPeriod, window: Window) -> Option<BusyPeriod> {
+pub(super) fn cut(period: BusyPeriod, window: Window) -> Option<BusyPeriod> {
     let (from, to) = (period.from.max(window.from), period.to.min(window.to));
     (from < to).then_some(BusyPeriod { from, to, ..period })
 }

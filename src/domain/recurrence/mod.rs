@@ -13,6 +13,7 @@
 //! | `busy` | the time they take |
 //! | `lawful` | a rule as strict readers want it |
 //! | `span` | from the first start to the last end, for an index |
+//! | `timetable` | the instances of a stretch, to be remembered |
 //!
 //! What it decides where RFC 5545 leaves room: DTSTART is always the first instance and counts towards COUNT; an override
 //! whose RECURRENCE-ID the rules do not give (or an EXDATE takes away) is an instance all the same, for it carries what
@@ -24,6 +25,7 @@ mod lawful;
 mod series;
 mod span;
 mod times;
+mod timetable;
 
 use jiff::civil::{Date, DateTime};
 
@@ -32,11 +34,14 @@ use super::time::Instant;
 use crate::ics::zone::Zone;
 use crate::ics::{Component, When};
 
+use busy::cut;
+
 pub(super) use busy::bounds;
 pub use busy::{Busy, BusyKind, BusyPeriod, busy, busy_bounded, busy_kind, busy_where, merge};
 pub use lawful::lawful_rule;
 pub use series::Series;
 pub use span::span;
+pub use timetable::{Stretch, Timetable};
 
 /// Instances one expansion gives at most. RFC 5545 sets no bound and a minutely rule makes half a million a year; 20,000
 /// are 54 years of days. Beyond this the answer says that it is not all.
