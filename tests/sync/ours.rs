@@ -131,3 +131,136 @@ async fn class_9_nobody_is_invited_to_somebody_elses_meeting() {
         assert_eq!(house.there.invitations(), invited, "{uid}");
     }
 }
+
+/// What a link shows by a template is sent, nobody hears how that ended, and the link shows it otherwise by then.
+#[tokio::test]
+async fn what_was_sent_by_older_settings_is_not_taken_for_theirs() {
+    let bent = || {
+        let mut policy = LinkPolicy::default();
+        policy.field_mapping.insert("title".to_owned(), "Busy: {title}".to_owned());
+        policy
+    };
+    for call in ["create", "update"] {
+        let house = House::new(Direction::Both, bent()).await;
+        if call == "update" {
+            house.put(&plain("a", "A")).await;
+            house.run().await;
+            house.put(&plain("a", "B")).await;
+        } else {
+            house.put(&plain("a", "B")).await;
+        }
+        house.there.fault(call, Fault::After(lost()));
+        house.later(INTERVAL).await;
+        set(&house, Direction::Both, LinkPolicy::default()).await;
+        house.later(INTERVAL).await;
+        house.later(INTERVAL).await;
+        assert!(house.here("a").await.unwrap().contains("SUMMARY:B\r\n"), "{call}: nobody retitled it here");
+        assert!(house.there("a").unwrap().contains("SUMMARY:B\r\n"), "{call}: and it is shown as it is now");
+        assert!(house.open_conflicts().await.is_empty(), "{call}");
+    }
+}
+
+/// An undo takes away there what a run made, nobody hears how that ended, and the next run hears of the deletion.
+#[tokio::test]
+async fn an_undo_whose_answer_is_lost_takes_nothing_away_here() {
+    let policy = LinkPolicy { delete: Some(DeletePolicy::Delete), ..LinkPolicy::default() };
+    let house = House::new(Direction::Both, policy).await;
+    house.put(&plain("a", "A")).await;
+    house.run().await;
+    let run = house.runs().await.remove(0);
+    house.there.fault("delete", Fault::After(lost()));
+    let done = house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+    assert_ne!(done.status, RunStatus::Success, "{done:?}");
+    for _ in 0..3 {
+        house.later(INTERVAL).await;
+        assert!(house.here("a").await.is_some(), "nobody deleted it");
+        assert!(house.there("a").is_none(), "the undo was carried out");
+    }
+    house.put(&plain("a", "B")).await;
+    house.later(INTERVAL).await;
+    assert!(house.there("a").unwrap().contains("SUMMARY:B"), "an edit makes it anew");
+    assert!(house.open_conflicts().await.is_empty());
+}
+
+/// An undo turns back there what a run changed, and nobody hears how that ended.
+#[tokio::test]
+async fn an_undo_whose_answer_is_lost_turns_nothing_back_here() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&plain("a", "A")).await;
+    house.run().await;
+    house.put(&plain("a", "B")).await;
+    house.later(INTERVAL).await;
+    let run = house.runs().await.remove(0);
+    house.there.fault("update", Fault::After(lost()));
+    house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+    for _ in 0..3 {
+        house.later(INTERVAL).await;
+        assert!(house.here("a").await.unwrap().contains("SUMMARY:B"), "here it is as it was left");
+        assert!(house.there("a").unwrap().contains("SUMMARY:A"), "there it is as it was before the run");
+    }
+}
+
+#[tokio::test]
+async fn what_an_undo_left_stays_until_somebody_edits_it() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.there.human("b", &plain("b", "B"));
+    house.run().await;
+    let run = house.runs().await.remove(0);
+    house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+    house.later(INTERVAL).await;
+    assert!(house.here("b").await.is_none() && house.there("b").is_some());
+    house.there.edit("b", |e| retitled(&e, "B", "B2"));
+    house.later(INTERVAL).await;
+    assert!(house.here("b").await.unwrap().contains("SUMMARY:B2"));
+}
+
+#[tokio::test]
+async fn a_link_that_only_pulls_has_nothing_to_send() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&plain("a", "A")).await;
+    set(&house, Direction::Pull, LinkPolicy::default()).await;
+    house.work().await;
+    let mut tx = house.bench.store.read().await.unwrap();
+    assert!(tx.due_links().await.unwrap().is_empty(), "it would be looked at again and again");
+    drop(tx);
+    set(&house, Direction::Both, LinkPolicy::default()).await;
+    house.work().await;
+    assert!(house.there("a").is_some());
+}
+
+/// A series of one calendar linked to two accounts is deleted here, and somebody restores it in one of them.
+#[tokio::test]
+async fn what_is_there_again_on_both_sides_is_one() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&plain("a", "A")).await;
+    house.run().await;
+    let id = house.id_there("a");
+    let was = house.there("a").unwrap();
+    house.delete("a").await;
+    house.later(INTERVAL).await;
+    assert!(house.there("a").is_none());
+    house.there.human(&id, &was.replace("SUMMARY:A", "SUMMARY:A\r\nLOCATION:There"));
+    house.put(&plain("a", "A")).await;
+    house.later(INTERVAL).await;
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (1, 1));
+}
+
+/// An alarm says less there than here: that a write arrived, though its answer was lost, is no change.
+#[tokio::test]
+async fn a_reminder_that_arrived_keeps_its_words_here() {
+    let with = |minutes: u32| {
+        let alarm = format!("BEGIN:VALARM\nACTION:DISPLAY\nDESCRIPTION:soon\nTRIGGER:-PT{minutes}M\nEND:VALARM");
+        event("a", &format!("DTSTART:20261201T100000Z\nDTEND:20261201T110000Z\nSUMMARY:A\n{alarm}"))
+    };
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&with(15)).await;
+    house.run().await;
+    house.put(&with(2)).await;
+    house.there.fault("update", Fault::After(lost()));
+    house.later(INTERVAL).await;
+    house.later(INTERVAL).await;
+    let here = house.here("a").await.unwrap();
+    assert!(here.contains("DESCRIPTION:soon") && here.contains("TRIGGER:-PT2M"), "{here}");
+    assert!(house.open_conflicts().await.is_empty());
+}

@@ -78,6 +78,26 @@ impl ReadTx {
         rows.iter().map(outgoing_of).collect()
     }
 
+    /// What a link has to carry out about one object, due or put off.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn outgoing_of(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        object: &ObjectId,
+    ) -> Result<Option<Outgoing>, StoreError> {
+        let row = self
+            .first(
+                "select object_id, queued_ms, tries, by_user, correlation_id from outbox where firm_id = $1 \
+                 and link_id = $2 and object_id = $3",
+                args![firm, link, object],
+            )
+            .await?;
+        row.as_ref().map(outgoing_of).transpose()
+    }
+
     /// How many items a link would delete there because their objects are gone here.
     ///
     /// # Errors

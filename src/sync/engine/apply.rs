@@ -355,6 +355,14 @@ impl Engine {
         tx.put_mapping(&job.lease, &mapping).await?;
         match &mapping.object {
             Some(object) if !call.undoes => self.look_again(tx, job, object).await,
+            // What an undo left is not sent anew, unless somebody edited it meanwhile.
+            Some(object) if local.is_none_or(|local| local.head.version == call.version) => {
+                let left = tx.outgoing_of(&job.lease.firm, &job.lease.link, object).await?;
+                match left.filter(|left| !left.by_user) {
+                    Some(left) => Ok(tx.unqueue(&job.lease, &left).await?),
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }

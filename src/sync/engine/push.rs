@@ -344,6 +344,11 @@ impl Engine {
                     let generation = mapping.generation;
                     mapping.remote = Some(id.clone());
                     self.apply_item(&mut tx, job, Some(mapping), &id, &item, generation, None).await?;
+                    let left = tx.outgoing_of(&job.lease.firm, &job.lease.link, &waiting.object).await?;
+                    if left.is_none() {
+                        tx.commit().await?;
+                        return Ok(true);
+                    }
                 } else if older && mapping.base.is_some() && mapping.base_item.is_none() {
                     // It stands for what was sent then; what has to be said now is looked at next.
                     mapping.remote = Some(id);

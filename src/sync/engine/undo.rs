@@ -12,7 +12,7 @@ use crate::domain::change::Guard;
 use crate::domain::ids::{FirmId, ObjectId};
 use crate::domain::object::CalendarObject;
 use crate::domain::sync::{Calling, MappingState, ParkReason, RunKind, RunStatus, Snapshot, Way};
-use crate::store::{Due, Mapping, Run, RunItem, RunTotals, Writing};
+use crate::store::{Due, Mapping, Outgoing as Waiting, Run, RunItem, RunTotals, Writing};
 use crate::sync::desk::{Asked, DeskError};
 use crate::sync::project;
 use crate::upstream::{Failure, Outgoing};
@@ -157,14 +157,15 @@ impl Engine {
         }
         let (remote, held) = (mapping.remote.clone(), mapping.base_item.clone());
         let version = local.as_ref().map_or(0, |l| l.head.version);
-        match (item.action.as_str(), before) {
+        let row = match (item.action.as_str(), before) {
             ("created", _) => {
                 let Some(id) = remote else { return Ok(true) };
                 mapping.state = MappingState::Pushing(Calling::deletion().undoing());
-                self.intend_undo(job, &mapping).await?;
+                let row = self.intend_undo(job, &mapping).await?;
                 ask!(self, &mut job.account, |at| up.delete(at, &id, held.as_ref(), false))?;
                 mapping.remote = None; // gone there: an edit here makes it anew
                 mapping.state = MappingState::Parked(ParkReason::Undone);
+                row
             }
             ("updated", Some(before)) => {
                 let (Some(id), Some(held)) = (remote, held) else { return Ok(false) };
@@ -172,13 +173,14 @@ impl Engine {
                     return Ok(true);
                 };
                 mapping.state = MappingState::Pushing(Calling::saying(false, version, &outgoing.payload).undoing());
-                self.intend_undo(job, &mapping).await?;
+                let row = self.intend_undo(job, &mapping).await?;
                 let written = ask!(self, &mut job.account, |at| up.update(at, &id, &held, &outgoing, false))?;
                 mapping.base_item = Some(written.item);
                 mapping.state = MappingState::Synced;
                 if let Some(local) = &local {
                     self.disagree(&mut mapping, Some(&(local.head.version, local.object.bytes().clone())));
                 }
+                row
             }
             ("deleted" | "withdrawn", Some(before)) => {
                 let Some(outgoing) = self.as_it_was(job, object, &before, None, &marked)? else { return Ok(true) };
@@ -186,18 +188,22 @@ impl Engine {
                 mapping.remote = up.id_for(&key);
                 mapping.base_item = None;
                 mapping.state = MappingState::Pushing(Calling::saying(true, version, &outgoing.payload).undoing());
-                self.intend_undo(job, &mapping).await?;
+                let row = self.intend_undo(job, &mapping).await?;
                 let written = ask!(self, &mut job.account, |at| up.create(at, &key, &outgoing, false))?;
                 mapping.remote = Some(written.id);
                 mapping.base_item = Some(written.item);
                 mapping.state = MappingState::Parked(ParkReason::Undone);
+                row
             }
             // What an undo took back there is not known any more as it was before.
             ("restored", _) => return Ok(false),
             _ => return Ok(true),
-        }
+        };
         let mut tx = self.held(job).await?;
         tx.put_mapping(&job.lease, &mapping).await?;
+        if let Some(row) = &row {
+            tx.unqueue(&job.lease, row).await?; // nothing is to be looked at: it ended well
+        }
         job.totals.pushed += 1;
         let version = local.map(|l| l.head.version);
         self.note(&mut tx, job, &mapping, Deed::there("restored", version, version).because("undone")).await?;
@@ -206,14 +212,16 @@ impl Engine {
     }
 
     /// Commits what is about to be called, and that it is looked at if nobody hears how it ended.
-    async fn intend_undo(&self, job: &mut Job, mapping: &Mapping) -> Result<(), Stop> {
+    async fn intend_undo(&self, job: &mut Job, mapping: &Mapping) -> Result<Option<Waiting>, Stop> {
         let mut tx = self.held(job).await?;
         tx.put_mapping(&job.lease, mapping).await?;
+        let mut row = None;
         if let Some(object) = mapping.object.as_ref().filter(|_| job.link.settings.direction.pushes()) {
             tx.queue_one(&job.lease.firm, &job.lease.link, object).await?;
+            row = tx.outgoing_of(&job.lease.firm, &job.lease.link, object).await?;
         }
         tx.commit().await?;
-        Ok(())
+        Ok(row)
     }
 
     /// What the item is to say again; `None`: the link does not show it now.
