@@ -44,11 +44,12 @@ mod webhooks;
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::{any, get, post};
-use axum::{Extension, Router};
+use axum::{Extension, Router, middleware};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use admin::Console;
 pub use problem::{Code, Problem};
 
 use crate::auth::Gate;
@@ -123,6 +124,15 @@ pub fn document() -> utoipa::openapi::OpenApi {
     openapi::finished(operations().to_openapi())
 }
 
+/// What managers do, for the machine's own command line: every request of it carries a [`Console`] and a
+/// [`crate::auth::Visit`], and is answered and recorded as over HTTP.
+pub fn console(gate: Gate, desk: Desk) -> Router {
+    admin::without_slash()
+        .layer(middleware::from_fn_with_state(gate.clone(), admin::audited))
+        .layer(Extension(desk))
+        .with_state(gate)
+}
+
 /// The page may load its style and nothing else; JSON that a browser is made to show may do nothing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -142,6 +152,7 @@ pub fn router(gate: Gate, desk: Desk) -> Router {
     };
     operations
         .merge(admin::without_slash())
+        .layer(middleware::from_fn_with_state(gate.clone(), admin::audited))
         .route("/api/openapi.json", text("application/json", json))
         .route("/api/docs", text("text/html; charset=utf-8", page))
         .route("/api/docs.css", text("text/css; charset=utf-8", docs::STYLE.to_owned()))

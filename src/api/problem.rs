@@ -285,6 +285,8 @@ impl IntoResponse for Problem {
             field: self.field.as_deref(),
         };
         let mut response = (status, Json(body)).into_response();
+        // For whoever writes down what was refused.
+        response.extensions_mut().insert(self.code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

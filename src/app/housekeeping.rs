@@ -31,7 +31,7 @@ async fn once(app: &App, owner: &str) -> Result<Option<Removed>, StoreError> {
     if !app.store().take_job(JOB, owner, DAY_MS).await? {
         return Ok(None);
     }
-    let removed = app.store().take_away(JOB, owner).await?;
+    let removed = app.store().take_away(JOB, owner, &app.kept()).await?;
     app.store().end_job(JOB, owner).await?;
     Ok(Some(removed))
 }

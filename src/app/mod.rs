@@ -2,10 +2,11 @@
 //!
 //! `clock` tells the time, `listener` accepts connections, `tls` keeps the certificate fresh, `visit` looks at a request before anybody
 //! else, `body` cuts requests that never end, `router` decides which face answers,
-//! `sync` sets the sync engine going, `housekeeping` takes away what is old, `notify` tells notices, `exposition` the figures.
+//! `console` asks the admin API from the machine itself, `sync` sets the sync engine going, `housekeeping` takes away what is old, `notify` tells notices, `exposition` the figures.
 
 mod body;
 mod clock;
+mod console;
 pub mod exposition;
 mod housekeeping;
 mod listener;
@@ -25,13 +26,14 @@ use secrecy::ExposeSecret;
 use crate::auth::Gate;
 use crate::config::{Config, ConfigError, KEY_FILE};
 use crate::crypto::{Chance, CryptoError, KeyRing};
-use crate::domain::time::Clock;
-use crate::store::{OpenError, Store};
+use crate::domain::time::{Clock, DAY_MS};
+use crate::store::{Kept, OpenError, Store};
 use crate::sync::desk::Desk;
 use crate::sync::engine::Engine;
 use crate::telemetry::Metrics;
 
 pub use clock::{SetForward, SystemClock};
+pub use console::Errand;
 pub use listener::{ServeError, Server};
 pub use router::router;
 pub use visit::Doorstep;
@@ -105,6 +107,17 @@ impl App {
             clock,
             engine: Arc::default(),
         })
+    }
+
+    /// For how long what is old is kept.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let days = &self.config.kept;
+        Kept {
+            attempts_ms: days.attempts_days * DAY_MS,
+            versions_ms: days.versions_days * DAY_MS,
+            tombstones_ms: days.tombstones_days * DAY_MS,
+        }
     }
 
     /// The store.

@@ -24,6 +24,8 @@ use crate::store::{Store, StoreError, User, is_touch_due};
 const VERIFIED_FOR: Duration = Duration::from_secs(300);
 /// Verified passwords remembered at once.
 const VERIFIED_MAX: u64 = 10_000;
+/// How often it is written down that a user was seen.
+const SEEN_EVERY: Duration = Duration::from_secs(3_600);
 /// Longer credentials than this are not even decoded.
 const AUTHORIZATION_BYTES_MAX: usize = 4_096;
 
@@ -54,6 +56,8 @@ pub struct Gate {
     /// Failures per account and address; feeds count their misses here too.
     pub throttle: Throttle,
     verified: Cache<[u8; 32], ()>,
+    /// Users whose visit was written down lately.
+    seen: Cache<String, ()>,
 }
 
 impl std::fmt::Debug for Gate {
@@ -67,7 +71,8 @@ impl Gate {
     #[must_use]
     pub fn new(store: Store, keys: Arc<KeyRing>) -> Gate {
         let verified = Cache::builder().max_capacity(VERIFIED_MAX).time_to_live(VERIFIED_FOR).build();
-        Gate { store, keys, throttle: Throttle::default(), verified }
+        let seen = Cache::builder().max_capacity(VERIFIED_MAX).time_to_live(SEEN_EVERY).build();
+        Gate { store, keys, throttle: Throttle::default(), verified, seen }
     }
 
     /// The caller by HTTP Basic: a user's own password or an app password. For CalDAV.
@@ -82,7 +87,12 @@ impl Gate {
             return self.remembered(&name, &password).await?.ok_or(AuthError::Throttled(seconds));
         }
         match self.password_caller(&name, &password).await? {
-            Some(caller) => Ok(caller),
+            Some(caller) => {
+                if caller.credential == Credential::Password {
+                    self.note_seen(&caller).await;
+                }
+                Ok(caller)
+            }
             None => {
                 self.throttle.failed(&name, visit.address, now);
                 Err(AuthError::Wrong)
@@ -110,9 +120,25 @@ impl Gate {
         if headers.contains_key(AUTHORIZATION) {
             return self.basic(headers, visit).await;
         }
-        match SessionCookie::read(headers) {
-            Some(secret) => self.session_caller(&secret).await?.ok_or(AuthError::Missing),
-            None => Err(AuthError::Missing),
+        let secret = SessionCookie::read(headers).ok_or(AuthError::Missing)?;
+        let caller = self.session_caller(&secret).await?.ok_or(AuthError::Missing)?;
+        self.note_seen(&caller).await;
+        Ok(caller)
+    }
+
+    /// Writes down that a user was here, for the figures of use. They are let in whether or not it can be.
+    async fn note_seen(&self, caller: &Caller) {
+        if self.seen.contains_key(caller.user.as_str()) {
+            return;
+        }
+        self.seen.insert(caller.user.as_str().to_owned(), ());
+        let noted = async {
+            let mut tx = self.store.write().await?;
+            tx.note_seen(&caller.firm, &caller.user).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "a visit could not be written down");
         }
     }
 

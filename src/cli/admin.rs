@@ -1,23 +1,13 @@
-//! `kalends admin …`: what the admin endpoints do, from the machine itself. What needs a provider is done by an engine of
-//! this very process, on the same store as the server's: leases keep the two apart.
+//! `kalends admin …`: the calls of the admin API, from the machine itself, for a firm. With `--json` the answers are those of
+//! the API to the letter. What needs a provider is done by an engine of this very process, on the same store as the
+//! server's: leases keep the two apart.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::sync::{day, engine};
+use super::sync::engine;
 use super::{Done, Failure, Output};
-use crate::app::App;
-use crate::domain::ids::{AttemptId, ConnectionId, FirmId, LinkId, ObjectId};
-use crate::domain::sync::{ErrorClass, RunStatus};
-use crate::domain::time::{DAY_MS, Instant};
-use crate::store::{
-    AttemptFilter, AttemptRow, AttemptState, AuditFilter, ChannelFilter, ChannelState, ConnectionFilter, NewAudit,
-    WriteTx,
-};
-use crate::sync::desk::{Anew, Bounds, Imported};
-
-/// Items that a list shows at most.
-const LIST_MAX: u32 = 1_000;
+use crate::app::{App, Errand};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct AdminArgs {
@@ -28,10 +18,47 @@ pub(super) struct AdminArgs {
     command: AdminCommand,
 }
 
+/// Filters and pages that every list takes.
+#[derive(clap::Args, Debug, Default)]
+struct Lists {
+    /// At this provider: google, microsoft (or outlook), apple, caldav or ics
+    #[arg(long)]
+    provider: Option<String>,
+    /// Of this user: name or id
+    #[arg(long)]
+    user: Option<String>,
+    /// With an appointment of this project
+    #[arg(long)]
+    project: Option<String>,
+    /// With this text in its words or ids
+    #[arg(long)]
+    text: Option<String>,
+    /// From this day (2026-03-01, of UTC) or time on
+    #[arg(long, value_name = "DATE")]
+    start_date: Option<String>,
+    /// Until this day, or before this time
+    #[arg(long, value_name = "DATE")]
+    end_date: Option<String>,
+    /// How many on a page
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: Option<u32>,
+    /// Where the page begins: from `next` of the page before
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+const CLASSES: [&str; 3] = ["transient", "rate_limited", "non_retryable"];
+
 #[derive(Subcommand, Debug)]
 enum AdminCommand {
     /// List the firm's connections
-    Connections,
+    Connections {
+        /// In this state
+        #[arg(long, value_parser = ["active", "paused", "needs_reauth", "revoked"])]
+        status: Option<String>,
+        #[command(flatten)]
+        lists: Lists,
+    },
     /// Tell how a connection stands, from its attempts
     SyncStatus {
         /// The connection
@@ -39,18 +66,17 @@ enum AdminCommand {
     },
     /// List attempts, newest first
     Attempts {
-        /// success, failed, exhausted or pending_retry
-        #[arg(long, value_parser = state)]
-        status: Option<AttemptState>,
+        /// Ended so
+        #[arg(long, value_parser = ["success", "failed", "exhausted", "pending_retry"])]
+        status: Option<String>,
+        /// Failed so
+        #[arg(long, value_parser = CLASSES)]
+        error_class: Option<String>,
         /// Of this connection
         #[arg(long)]
         connection: Option<String>,
-        /// In the reason, the correlation id, or the id of the appointment or event
-        #[arg(long)]
-        text: Option<String>,
-        /// How many
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-        limit: u32,
+        #[command(flatten)]
+        lists: Lists,
     },
     /// List attempts that failed, newest first
     FailedAttempts {
@@ -60,6 +86,14 @@ enum AdminCommand {
         /// Also those that were tried as often as they may be
         #[arg(long)]
         include_exhausted: bool,
+        /// Those alone
+        #[arg(long, value_parser = ["failed", "exhausted", "pending_retry"])]
+        status: Option<String>,
+        /// Failed so
+        #[arg(long, value_parser = CLASSES)]
+        error_class: Option<String>,
+        #[command(flatten)]
+        lists: Lists,
     },
     /// Try again what failed, at once
     Replay {
@@ -70,12 +104,12 @@ enum AdminCommand {
     Resync {
         /// The connection
         id: String,
-        /// From this day on (2026-03-01)
-        #[arg(long, value_name = "DATE", value_parser = day)]
-        start_date: Option<Instant>,
-        /// Until this day
-        #[arg(long, value_name = "DATE", value_parser = day)]
-        end_date: Option<Instant>,
+        /// From this day (2026-03-01, of UTC) or time on
+        #[arg(long, value_name = "DATE")]
+        start_date: Option<String>,
+        /// Until this day, or before this time
+        #[arg(long, value_name = "DATE")]
+        end_date: Option<String>,
     },
     /// Look at one appointment anew
     ResyncAppointment {
@@ -102,293 +136,170 @@ enum AdminCommand {
         /// The link
         id: String,
     },
-    /// List audit events, newest first
+    /// List audit events, newest first; --user is who acted: a user, console or system
     AuditEvents {
         /// Of this kind
         #[arg(long)]
         event: Option<String>,
-        /// By this user, or console or system
+        /// On this target
         #[arg(long)]
-        user: Option<String>,
+        target: Option<String>,
+        /// That say so much of what came of it
+        #[arg(long, value_parser = ["requested", "success", "failed", "refused", "done"])]
+        status: Option<String>,
+        #[command(flatten)]
+        lists: Lists,
     },
     /// List webhook channels
-    Webhooks,
+    Webhooks {
+        /// In this state
+        #[arg(long, value_parser = ["active", "expired", "replaced"])]
+        status: Option<String>,
+        #[command(flatten)]
+        lists: Lists,
+    },
     /// Tell how everything of the firm stands
     MetricsSummary {
         /// Days that attempts and runs are counted over
-        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(i64).range(1..=366))]
-        days: i64,
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=366))]
+        days: Option<u32>,
     },
     /// Take away now what is older than it is kept: attempts, runs, versions, deletions
     TakeAway,
 }
 
-fn state(text: &str) -> Result<AttemptState, String> {
-    AttemptState::parse(text).ok_or_else(|| "success, failed, exhausted or pending_retry".to_owned())
-}
+type Query = Vec<(&'static str, String)>;
 
-/// The firm that a command is about, and who acts.
-struct Desk<'a> {
-    app: &'a App,
-    output: &'a Output,
-    firm: FirmId,
-    correlation_id: String,
+impl Lists {
+    /// As the query of the API, with what else is asked for.
+    fn with(self, more: &[(&'static str, Option<String>)]) -> Query {
+        let own = [
+            ("provider", self.provider),
+            ("user", self.user),
+            ("project", self.project),
+            ("text", self.text),
+            ("start_date", self.start_date),
+            ("end_date", self.end_date),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("cursor", self.cursor),
+        ];
+        let all = own.into_iter().chain(more.iter().cloned());
+        all.filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+    }
 }
 
 pub(super) async fn admin(args: AdminArgs, app: &App, output: &Output) -> Done {
     let firms = app.store().read().await?.firms().await?;
     let found = firms.into_iter().find(|(_, name)| *name == args.firm).map(|(id, _)| id);
     let firm = found.ok_or_else(|| Failure::new(format!("there is no firm {:?}", args.firm)))?;
-    let correlation_id = hex::encode(app.store().chance().bytes::<12>());
-    let desk = Desk { app, output, firm, correlation_id };
-    match args.command {
-        AdminCommand::Connections => desk.connections().await,
-        AdminCommand::SyncStatus { id } => desk.sync_status(&id).await,
-        AdminCommand::Attempts { status, connection, text, limit } => {
-            let connection = connection.map(ConnectionId::from_text);
-            let filter = AttemptFilter { state: status, connection, text, ..AttemptFilter::default() };
-            desk.attempts(&filter, limit).await
+    let ask = async |changes: bool, path: String, query: Query, body: Option<Value>| {
+        let errand = Errand { firm: &firm, changes, path: &path, query: &query, body };
+        app.manage(errand).await.map_err(Failure::new)
+    };
+    let read = async |path: &str, query: Query| ask(false, path.to_owned(), query, None).await;
+    let act = async |path: String| ask(true, path, Vec::new(), None).await;
+    let told = match args.command {
+        AdminCommand::Connections { status, lists } => read("connections", lists.with(&[("status", status)])).await?,
+        AdminCommand::SyncStatus { id } => {
+            read(&format!("connections/{}/sync-status", plain(&id)?), Vec::new()).await?
         }
-        AdminCommand::FailedAttempts { connection, include_exhausted } => {
-            let state = if include_exhausted { AttemptState::Failed } else { AttemptState::FailedNotExhausted };
-            let connection = connection.map(ConnectionId::from_text);
-            let filter = AttemptFilter { state: Some(state), connection, ..AttemptFilter::default() };
-            desk.attempts(&filter, LIST_MAX).await
+        AdminCommand::Attempts { status, error_class, connection, lists } => {
+            let more = [("status", status), ("error_class", error_class), ("connection_id", connection)];
+            read("sync-attempts", lists.with(&more)).await?
         }
-        AdminCommand::Replay { id } => desk.replay(&id).await,
+        AdminCommand::FailedAttempts { connection, include_exhausted, status, error_class, lists } => {
+            let exhausted = include_exhausted.then(|| "true".to_owned());
+            let more = [("include_exhausted", exhausted), ("status", status), ("error_class", error_class)];
+            let path = match connection {
+                Some(id) => format!("connections/{}/failed-attempts", plain(&id)?),
+                None => "sync-attempts/failed".to_owned(),
+            };
+            read(&path, lists.with(&more)).await?
+        }
+        AdminCommand::AuditEvents { event, target, status, lists } => {
+            let more = [("event", event), ("target", target), ("status", status)];
+            read("audit-events", lists.with(&more)).await?
+        }
+        AdminCommand::Webhooks { status, lists } => read("webhooks", lists.with(&[("status", status)])).await?,
+        AdminCommand::MetricsSummary { days } => {
+            read("metrics-summary", days.map(|days| ("days", days.to_string())).into_iter().collect()).await?
+        }
+        AdminCommand::Replay { id } => {
+            engine(app)?;
+            act(format!("sync-attempts/{}/replay", plain(&id)?)).await?
+        }
         AdminCommand::Resync { id, start_date, end_date } => {
-            let until = end_date.map(|day| day.plus_ms(DAY_MS));
-            desk.resync(&id, Bounds { from: start_date, until }).await
+            engine(app)?;
+            let bounds = [("start_date", start_date), ("end_date", end_date)];
+            let bounds = bounds.into_iter().filter_map(|(name, day)| day.map(|day| (name.to_owned(), json!(day))));
+            ask(true, format!("connections/{}/resync", plain(&id)?), Vec::new(), Some(bounds.collect())).await?
         }
-        AdminCommand::ResyncAppointment { id } => desk.resync_appointment(&id).await,
-        AdminCommand::Pause { id } => desk.set(&id, true).await,
-        AdminCommand::Resume { id } => desk.set(&id, false).await,
-        AdminCommand::Revoke { id } => desk.revoke(&id).await,
-        AdminCommand::Confirm { id } => desk.confirm(&id).await,
-        AdminCommand::AuditEvents { event, user } => desk.audit_events(event, user).await,
-        AdminCommand::Webhooks => desk.webhooks().await,
-        AdminCommand::MetricsSummary { days } => desk.summary(days).await,
-        AdminCommand::TakeAway => {
-            let removed = app.store().take_away_now().await?;
-            let told = json!({ "attempts": removed.attempts, "runs": removed.runs, "versions": removed.versions,
-                "tombstones": removed.tombstones });
-            desk.tell(&told)
+        AdminCommand::ResyncAppointment { id } => {
+            engine(app)?;
+            act(format!("appointments/{}/resync", plain(&id)?)).await?
         }
+        AdminCommand::Pause { id } => act(format!("connections/{}/pause", plain(&id)?)).await?,
+        AdminCommand::Resume { id } => act(format!("connections/{}/resume", plain(&id)?)).await?,
+        AdminCommand::Revoke { id } => {
+            engine(app)?;
+            act(format!("connections/{}/revoke", plain(&id)?)).await?
+        }
+        AdminCommand::Confirm { id } => act(format!("links/{}/confirm", plain(&id)?)).await?,
+        AdminCommand::TakeAway => serde_json::to_value(app.store().take_away_now(&app.kept()).await?)?,
+    };
+    say(output, &told);
+    match told.pointer("/result/status").and_then(Value::as_str) {
+        Some("failed") => {
+            let why = told.pointer("/result/error_summary").and_then(Value::as_str);
+            Err(Failure::new(why.unwrap_or("it failed")))
+        }
+        _ => Ok(()),
     }
 }
 
-impl Desk<'_> {
-    /// One object: with `--json` as it is, else its fields with tabs between them.
-    fn tell(&self, value: &Value) -> Done {
-        let shown = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            Value::Null => "-".to_owned(),
-            other => other.to_string(),
-        };
-        let fields = value.as_object().map(|fields| fields.iter().map(|(name, v)| format!("{name}={}", shown(v))));
-        let line = fields.map(|fields| fields.collect::<Vec<_>>().join("\t")).unwrap_or_default();
-        self.output.say(line, value);
-        Ok(())
+/// An id as it stands in a path. What is none is nobody's, and must not be another path.
+fn plain(id: &str) -> Result<&str, Failure> {
+    match !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        true => Ok(id),
+        false => Err(Failure::new("there is nothing here, or nothing that you may know of")),
     }
+}
 
-    async fn record(&self, tx: &mut WriteTx, action: &str, target: &str, details: &Value) -> Done {
-        let act = NewAudit {
-            actor: "console".to_owned(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-            details: details.to_string(),
-            correlation_id: self.correlation_id.clone(),
-            address: String::new(),
-        };
-        Ok(tx.audit(&self.firm, &act).await?)
+/// With `--json` the answer as it is; else an item a line, and then what is said of them all.
+fn say(output: &Output, told: &Value) {
+    if output.is_json() {
+        return output.say("", told);
     }
-
-    async fn connections(&self) -> Done {
-        let mut tx = self.app.store().read().await?;
-        let (rows, _) = tx.connection_page(&self.firm, &ConnectionFilter::default(), None, LIST_MAX).await?;
-        for row in rows {
-            let k = row.connection;
-            self.tell(&json!({ "connection_id": k.id.as_str(), "provider": k.provider, "status": k.status,
-                "account": k.account, "user": row.user, "links": row.links.0, "active_links": row.links.1,
-                "open_conflicts": row.open_conflicts, "last_sync_at": row.last.0.and_then(Instant::rfc3339),
-                "last_sync_status": row.last_status, "status_note": k.status_note }))?;
-        }
-        Ok(())
+    let items = told.as_object().into_iter().flatten().filter(|(name, _)| ITEMS.contains(&name.as_str()));
+    for item in items.filter_map(|(_, items)| items.as_array()).flatten() {
+        output.say(line(item), item);
     }
+    output.say(line(told), told);
+}
 
-    async fn sync_status(&self, id: &str) -> Done {
-        let mut tx = self.app.store().read().await?;
-        let id = ConnectionId::from_text(id);
-        let k = tx.connection(&self.firm, &id).await?.ok_or_else(|| nothing("connection"))?;
-        let f = tx.attempt_figures(&self.firm, &id).await?;
-        let rate = if f.total == 0 { 0.0 } else { 100.0 * f.successes as f64 / f.total as f64 };
-        self.tell(&json!({ "connection_id": id.as_str(), "provider": k.provider, "status": k.status,
-            "total_attempts": f.total, "successes": f.successes, "failures": f.failures,
-            "success_rate": format!("{rate:.1}%"), "max_retries_reached": f.exhausted, "pending_retry": f.pending,
-            "eligible_for_retry": f.eligible, "transient": f.by_class[0], "rate_limited": f.by_class[1],
-            "non_retryable": f.by_class[2], "last_successful_sync": f.last_success.and_then(Instant::rfc3339) }))
-    }
+/// The lists whose items have a line each.
+const ITEMS: [&str; 5] = ["connections", "sync_attempts", "failed_attempts", "audit_events", "webhooks"];
 
-    async fn attempts(&self, filter: &AttemptFilter, limit: u32) -> Done {
-        let mut tx = self.app.store().read().await?;
-        for row in tx.attempts(&self.firm, filter, None, limit).await?.rows {
-            self.tell(&attempt(&row))?;
-        }
-        Ok(())
-    }
-
-    async fn replay(&self, id: &str) -> Done {
-        let attempt = AttemptId::from_text(id);
-        let mut tx = self.app.store().write().await?;
-        let known = tx.attempt(&self.firm, &attempt).await?.ok_or_else(|| nothing("attempt"))?;
-        match &known.what.failure {
-            None => return Err(Failure::new("this attempt succeeded: there is nothing to replay")),
-            Some((ErrorClass::NonRetryable, _)) => {
-                return Err(Failure::new("this attempt failed for good: it would fail again"));
+/// Fields with tabs between them: what is inside of another by its path.
+fn line(value: &Value) -> String {
+    let mut fields = Vec::new();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(inner) if name != "details" => {
+                fields.extend(inner.iter().map(|(below, value)| format!("{name}.{below}={}", word(value))));
             }
-            Some(_) => {}
-        }
-        self.record(&mut tx, "calendar_sync_manual_replay_requested", id, &json!({})).await?;
-        tx.commit().await?;
-        engine(self.app)?;
-        let done = self.app.desk.replay(self.firm.clone(), attempt, self.correlation_id.clone()).await;
-        let worked = done.as_ref().is_ok_and(|anew| anew.status != RunStatus::Failed);
-        let action = if worked { "calendar_sync_manual_replay_success" } else { "calendar_sync_manual_replay_failed" };
-        let mut tx = self.app.store().write().await?;
-        self.record(&mut tx, action, id, &json!({})).await?;
-        tx.commit().await?;
-        self.told(done?)
-    }
-
-    async fn resync(&self, id: &str, bounds: Bounds) -> Done {
-        let connection = ConnectionId::from_text(id);
-        let mut tx = self.app.store().write().await?;
-        tx.connection(&self.firm, &connection).await?.ok_or_else(|| nothing("connection"))?;
-        let details = json!({ "start_date": bounds.from.and_then(Instant::rfc3339),
-            "end_date": bounds.until.and_then(Instant::rfc3339) });
-        self.record(&mut tx, "calendar_connection_resync_requested", id, &details).await?;
-        tx.commit().await?;
-        engine(self.app)?;
-        let done = self.app.desk.resync(self.firm.clone(), connection, bounds, self.correlation_id.clone()).await?;
-        self.told(done)
-    }
-
-    async fn resync_appointment(&self, id: &str) -> Done {
-        let object = ObjectId::from_text(id);
-        let mut tx = self.app.store().write().await?;
-        tx.links_for_object(&self.firm, &object).await?.ok_or_else(|| nothing("appointment"))?;
-        self.record(&mut tx, "appointment_resync_requested", id, &json!({})).await?;
-        tx.commit().await?;
-        engine(self.app)?;
-        let done = self.app.desk.resync_one(self.firm.clone(), object, self.correlation_id.clone()).await?;
-        self.told(done)
-    }
-
-    fn told(&self, anew: Anew) -> Done {
-        self.tell(&json!({ "status": anew.status, "correlation_id": anew.correlation_id, "synced_count": anew.synced,
-            "external_event_id": anew.remote, "error_summary": anew.why }))?;
-        match anew.status {
-            RunStatus::Failed => Err(Failure::new(anew.why.unwrap_or_else(|| "it failed".to_owned()))),
-            _ => Ok(()),
+            Value::Array(items) if ITEMS.contains(&name.as_str()) && items.iter().all(|i| i.get("count").is_none()) => {
+            }
+            value => fields.push(format!("{name}={}", word(value))),
         }
     }
-
-    async fn set(&self, id: &str, paused: bool) -> Done {
-        use crate::domain::sync::ConnectionStatus::{Active, Paused};
-        let connection = ConnectionId::from_text(id);
-        let mut tx = self.app.store().write().await?;
-        let k = tx.connection(&self.firm, &connection).await?.ok_or_else(|| nothing("connection"))?;
-        if !matches!(k.status, Active | Paused) {
-            return Err(Failure::new(format!("the connection is {}: its user connects it again", k.status)));
-        }
-        let (to, note, action) = match paused {
-            true => (Paused, Some("paused from the command line"), "calendar_connection_paused"),
-            false => (Active, None, "calendar_connection_resumed"),
-        };
-        tx.set_connection_status(&self.firm, &connection, to, note).await?;
-        self.record(&mut tx, action, id, &json!({})).await?;
-        tx.commit().await?;
-        self.tell(&json!({ "connection_id": id, "status": to }))
-    }
-
-    async fn revoke(&self, id: &str) -> Done {
-        let connection = ConnectionId::from_text(id);
-        let found = self.app.store().read().await?.connection(&self.firm, &connection).await?;
-        found.ok_or_else(|| nothing("connection"))?;
-        engine(self.app)?;
-        let by = "console".to_owned();
-        let done = self.app.desk.disconnect(self.firm.clone(), connection, Imported::Keep, by).await?;
-        let mut tx = self.app.store().write().await?;
-        self.record(&mut tx, "calendar_connection_revoked", id, &json!({ "links": done.links })).await?;
-        tx.commit().await?;
-        self.tell(&json!({ "connection_id": id, "status": "revoked", "links": done.links,
-            "revoked_at_provider": done.revoked_there }))
-    }
-
-    async fn confirm(&self, id: &str) -> Done {
-        let mut tx = self.app.store().write().await?;
-        let link = LinkId::from_text(id);
-        let known = tx.link_by_id(&self.firm, &link).await?.ok_or_else(|| nothing("link"))?;
-        if !tx.confirm_link(&self.firm, &link, i64::MAX).await? {
-            return Err(Failure::new(format!("the link is {}: nothing waits for confirmation", known.status)));
-        }
-        tx.settle_notices((&self.firm, &known.user), id).await?;
-        self.record(&mut tx, "sync_link_confirmed", id, &json!({})).await?;
-        tx.commit().await?;
-        self.tell(&json!({ "link_id": id, "status": "active" }))
-    }
-
-    async fn audit_events(&self, event: Option<String>, user: Option<String>) -> Done {
-        let filter = AuditFilter { action: event, actor: user, ..AuditFilter::default() };
-        let mut tx = self.app.store().read().await?;
-        for event in tx.audit_page(&self.firm, &filter, None, LIST_MAX).await?.0 {
-            let details: Value = serde_json::from_str(&event.act.details).unwrap_or_default();
-            self.tell(&json!({ "number": event.number, "at": event.at.rfc3339(), "event": event.act.action,
-                "actor": event.act.actor, "target": event.act.target, "address": event.act.address,
-                "correlation_id": event.act.correlation_id, "details": details }))?;
-        }
-        Ok(())
-    }
-
-    async fn webhooks(&self) -> Done {
-        let mut tx = self.app.store().read().await?;
-        let now = tx.now();
-        for row in tx.channel_page(&self.firm, &ChannelFilter::default(), None, LIST_MAX).await?.0 {
-            self.tell(&json!({ "webhook_id": row.channel.id.as_str(), "connection_id": row.connection.as_str(),
-                "link_id": row.channel.link.as_str(), "provider": row.provider,
-                "status": ChannelState::of(&row.channel, now).as_str(), "user": row.user.1,
-                "expires_at": row.channel.expires.rfc3339() }))?;
-        }
-        Ok(())
-    }
-
-    async fn summary(&self, days: i64) -> Done {
-        let mut tx = self.app.store().read().await?;
-        let now = tx.now();
-        let since = now.plus_ms(-(days - 1) * DAY_MS);
-        let summary = tx.summary(Some(&self.firm), since).await?;
-        let by_day = tx.attempts_by_day(&self.firm, since).await?;
-        let (total, failures) = by_day.iter().fold((0, 0), |sum, d| (sum.0 + d.attempts, sum.1 + d.failures));
-        self.tell(&json!({ "days": days, "total_attempts": total, "failures": failures,
-            "queue_depth": summary.waiting.0, "pending_retries": summary.retries,
-            "open_conflicts": summary.open_conflicts, "needs_confirmation": summary.needs_confirmation,
-            "max_lag_seconds": summary.lags.iter().map(|l| l.lag_ms / 1_000).max(),
-            "users": summary.users.0, "active_users": summary.users.1, "feeds": summary.feeds.0,
-            "feed_fetches": summary.feeds.1 }))
-    }
+    fields.join("\t")
 }
 
-fn attempt(row: &AttemptRow) -> Value {
-    let (attempt, what) = (&row.attempt, &row.attempt.what);
-    json!({ "attempt_id": attempt.id.as_str(), "connection_id": attempt.connection.as_str(), "provider": row.provider,
-        "user": row.user.1, "operation": what.operation, "direction": what.way, "status": what.outcome(),
-        "error_class": what.failure.as_ref().map(|f| f.0), "error_summary": what.failure.as_ref().map(|f| &f.1),
-        "retry_count": what.retry_count, "max_retries_reached": what.max_retries_reached,
-        "next_retry_at": what.next_retry.and_then(Instant::rfc3339), "started_at": what.started.rfc3339(),
-        "appointment_id": what.object.as_ref().map(ObjectId::as_str), "external_event_id": what.remote,
-        "correlation_id": attempt.correlation_id })
-}
-
-fn nothing(what: &str) -> Failure {
-    Failure::new(format!("the firm has no such {what}"))
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::kept::Days;
 
 /// Settings of one source. The names are those of the file; the environment's are beside them in [`Layer::from_env`].
 #[derive(Clone, Default, Deserialize)]
@@ -69,6 +70,12 @@ pub struct Layer {
     pub smtp_url: Option<String>,
     /// `KALENDS_MAIL_FROM`
     pub mail_from: Option<String>,
+    /// `KALENDS_ATTEMPTS_KEPT_DAYS`
+    pub attempts_kept_days: Option<Days>,
+    /// `KALENDS_VERSIONS_KEPT_DAYS`
+    pub versions_kept_days: Option<Days>,
+    /// `KALENDS_TOMBSTONES_KEPT_DAYS`
+    pub tombstones_kept_days: Option<Days>,
 }
 
 impl Layer {
@@ -110,6 +117,9 @@ impl Layer {
                 "KALENDS_NOTIFY_SECRET" => layer.notify_secret = Some(value),
                 "KALENDS_SMTP_URL" => layer.smtp_url = Some(value),
                 "KALENDS_MAIL_FROM" => layer.mail_from = Some(value),
+                "KALENDS_ATTEMPTS_KEPT_DAYS" => layer.attempts_kept_days = Some(Days::Text(value)),
+                "KALENDS_VERSIONS_KEPT_DAYS" => layer.versions_kept_days = Some(Days::Text(value)),
+                "KALENDS_TOMBSTONES_KEPT_DAYS" => layer.tombstones_kept_days = Some(Days::Text(value)),
                 _ => {}
             }
         }
@@ -166,6 +176,9 @@ impl Layer {
             notify_secret: self.notify_secret.or(other.notify_secret),
             smtp_url: self.smtp_url.or(other.smtp_url),
             mail_from: self.mail_from.or(other.mail_from),
+            attempts_kept_days: self.attempts_kept_days.or(other.attempts_kept_days),
+            versions_kept_days: self.versions_kept_days.or(other.versions_kept_days),
+            tombstones_kept_days: self.tombstones_kept_days.or(other.tombstones_kept_days),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the operator decides: read once from the command line, the environment and a file (in that order of
 //! precedence), checked, and then passed as a plain struct. Nothing here is global.
 
+mod kept;
 mod layer;
 mod notify;
 mod upstreams;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::store::Database;
 
+pub use kept::{Days, KeptConfig};
 pub use layer::Layer;
 pub use notify::{HookConfig, MailConfig, NotifyConfig};
 pub use upstreams::{GoogleClient, MicrosoftClient, UpstreamsConfig};
@@ -80,6 +82,8 @@ pub struct Config {
     pub clock_file: Option<PathBuf>,
     /// How notices are told besides in the program.
     pub notify: NotifyConfig,
+    /// For how long what is old is kept.
+    pub kept: KeptConfig,
 }
 
 impl Config {
@@ -92,6 +96,7 @@ impl Config {
         let base = set.base_url.as_deref().map(base_url).transpose()?;
         let upstreams = UpstreamsConfig::of(&set, base.as_deref())?;
         let notify = NotifyConfig::of(&set)?;
+        let kept = KeptConfig::of(&set)?;
         let data_dir = set.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database = match set.database {
             Some(url) => url.parse().map_err(|e| ConfigError(format!("database: {e}")))?,
@@ -130,6 +135,7 @@ impl Config {
             upstreams,
             clock_file: set.clock_file,
             notify,
+            kept,
         })
     }
 
@@ -147,6 +153,7 @@ impl Config {
             "log": self.log,
             "upstreams": self.upstreams.redacted(),
             "notify": self.notify.redacted(),
+            "kept": self.kept,
             "encryption_key": if self.encryption_key.is_some() { "set" } else { "from the key file in data_dir" },
         })
     }
@@ -202,10 +209,27 @@ mod tests {
             ("smtp_url = 'smtp://mail.example'", "mail_from"),
             ("mail_from = 'nobody'\nsmtp_url = 'smtp://mail.example'", "mail_from"),
             ("mail_from = 'a@b.example'\nsmtp_url = 'mail.example'", "smtp_url"),
+            ("attempts_kept_days = 6", "attempts_kept_days: 6 is no number of days between 7 and 36500"),
+            ("versions_kept_days = -1", "versions_kept_days"),
+            ("versions_kept_days = 1.5", "versions_kept_days"),
+            ("tombstones_kept_days = 29", "tombstones_kept_days: 29 is no number of days between 30 and 36500"),
+            ("tombstones_kept_days = 'ever'", "tombstones_kept_days"),
+            ("attempts_kept_days = 9223372036854775807", "attempts_kept_days"),
         ] {
             let error = config(toml).expect_err(toml);
             assert!(error.0.contains(named), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_old_is_kept_as_long_as_it_is_said() {
+        assert_eq!(config("").expect("defaults").kept, KeptConfig::default());
+        let env = Layer::from_env([("KALENDS_VERSIONS_KEPT_DAYS".to_owned(), "3650".to_owned())]);
+        let file = Layer::from_toml("versions_kept_days = 7\ntombstones_kept_days = 30", "test").expect("toml");
+        let kept = Config::from_layers([env, file]).expect("a configuration").kept;
+        assert_eq!(kept, KeptConfig { attempts_days: 90, versions_days: 3650, tombstones_days: 30 });
+        let env = Layer::from_env([("KALENDS_ATTEMPTS_KEPT_DAYS".to_owned(), "a week".to_owned())]);
+        assert!(Config::from_layers([env]).expect_err("no number").0.contains("attempts_kept_days: \"a week\""));
     }
 
     #[test]

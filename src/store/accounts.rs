@@ -176,6 +176,17 @@ impl WriteTx {
         row.map(|r| r.text(0).map(FirmId::from_text)).transpose()?.ok_or(StoreError::Duplicate)
     }
 
+    /// Notes that a user was seen now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn note_seen(&mut self, firm: &FirmId, user: &UserId) -> Result<(), StoreError> {
+        let now = self.now();
+        self.exec("update users set last_seen_ms = $3 where firm_id = $1 and user_id = $2", args![firm, user, now])
+            .await
+            .map(|_| ())
+    }
+
     /// Adds a user with a calendar for appointments and a list for tasks, so that no client feels called upon to
     /// make its own.
     ///

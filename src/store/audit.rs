@@ -6,6 +6,7 @@ use super::sql::{Arg, Row, StoreError, args, like};
 use super::trail::{Head, keyed_link, torn};
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::ids::{AuditId, FirmId};
+use crate::domain::sync::Provider;
 use crate::domain::time::Instant;
 
 /// An administrative or security act to record. No secrets, no titles.
@@ -41,6 +42,78 @@ pub struct AuditEvent {
     pub chain: Vec<u8>,
 }
 
+/// What an event says of what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditState {
+    /// It was asked for; what came of it is an event of its own.
+    Requested,
+    /// It went well.
+    Success,
+    /// It failed.
+    Failed,
+    /// It was refused.
+    Refused,
+    /// It was done as it was asked for.
+    Done,
+}
+
+impl AuditState {
+    /// Every state, with its name and how the names of its events end.
+    const ALL: [(AuditState, &'static str, &'static [&'static str]); 5] = [
+        (AuditState::Requested, "requested", &["_requested"]),
+        (AuditState::Success, "success", &["_success", "_completed"]),
+        (AuditState::Failed, "failed", &["_failed"]),
+        (AuditState::Refused, "refused", &["_refused", "_denied"]),
+        (AuditState::Done, "done", &[]),
+    ];
+
+    /// What an event of this name says.
+    #[must_use]
+    pub fn of(action: &str) -> AuditState {
+        let found = AuditState::ALL.iter().find(|(_, _, ends)| ends.iter().any(|end| action.ends_with(end)));
+        found.map_or(AuditState::Done, |(state, ..)| *state)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        AuditState::ALL.iter().find(|(state, ..)| *state == self).map_or("done", |(_, name, _)| name)
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<AuditState> {
+        AuditState::ALL.iter().find(|(_, name, _)| *name == text).map(|(state, ..)| *state)
+    }
+
+    /// The condition on the name of an event.
+    fn condition(self) -> String {
+        let ends_with = |end: &&str| format!("action like '%!{end}' escape '!'");
+        let any = |ends: &mut dyn Iterator<Item = &&'static str>| ends.map(ends_with).collect::<Vec<_>>().join(" or ");
+        match self {
+            AuditState::Done => {
+                format!(" and not ({})", any(&mut AuditState::ALL.iter().flat_map(|(_, _, ends)| *ends)))
+            }
+            state => {
+                let own = AuditState::ALL.iter().filter(|(other, ..)| *other == state);
+                format!(" and ({})", any(&mut own.flat_map(|(_, _, ends)| *ends)))
+            }
+        }
+    }
+}
+
+/// What an event's target has to do with a provider.
+const AT_PROVIDER: &str = " and (exists (select 1 from connections k where k.firm_id = $1 and k.connection_id = target \
+     and k.provider = ?) or exists (select 1 from links l join connections k on k.firm_id = l.firm_id \
+     and k.connection_id = l.connection_id where l.firm_id = $1 and l.link_id = target and k.provider = ?) \
+     or exists (select 1 from attempts a join connections k on k.firm_id = a.firm_id \
+     and k.connection_id = a.connection_id where a.firm_id = $1 and a.attempt_id = target and k.provider = ?))";
+
+/// What an event's target has to do with a project.
+const OF_PROJECT: &str = " and (exists (select 1 from objects o where o.firm_id = $1 and o.object_id = target \
+     and o.project_id = ?) or exists (select 1 from attempts a join objects o on o.firm_id = a.firm_id \
+     and o.object_id = a.object_id where a.firm_id = $1 and a.attempt_id = target and o.project_id = ?))";
+
 /// Which events a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
@@ -48,6 +121,12 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// Of this actor.
     pub actor: Option<String>,
+    /// That say so much of what came of it.
+    pub state: Option<AuditState>,
+    /// On a connection at this provider, a link of one or an attempt with one.
+    pub provider: Option<Provider>,
+    /// On an appointment of this project, or an attempt with one.
+    pub project: Option<String>,
     /// On this target.
     pub target: Option<String>,
     /// In any of their words.
@@ -115,7 +194,7 @@ impl ReadTx {
         limit: u32,
     ) -> Result<(Vec<AuditEvent>, i64), StoreError> {
         let mut values = args![firm];
-        let mut conditions = String::from("firm_id = $1");
+        let mut conditions = format!("firm_id = $1{}", filter.state.map_or_else(String::new, AuditState::condition));
         let mut add = |values: &mut Vec<Arg>, condition: &str, value: Arg| {
             values.push(value);
             conditions.push_str(&condition.replace('?', &format!("${}", values.len())));
@@ -124,6 +203,12 @@ impl ReadTx {
             if let Some(word) = word {
                 add(&mut values, &format!(" and {column} = ?"), word.into());
             }
+        }
+        if let Some(provider) = filter.provider {
+            add(&mut values, AT_PROVIDER, provider.as_str().into());
+        }
+        if let Some(project) = &filter.project {
+            add(&mut values, OF_PROJECT, project.into());
         }
         if let Some(from) = filter.from {
             add(&mut values, " and at_ms >= ?", from.into());

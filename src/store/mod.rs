@@ -50,7 +50,7 @@ mod versions;
 
 pub use accounts::{NewUser, User, UserSettings};
 pub use appointments::{AppointmentFilter, AppointmentRow, Page};
-pub use audit::{AuditEvent, AuditFilter, NewAudit};
+pub use audit::{AuditEvent, AuditFilter, AuditState, NewAudit};
 pub use backup::{BackupError, check_backup};
 pub use calendars::CalendarError;
 pub use credentials::{ApiToken, AppPassword, is_touch_due};
@@ -68,5 +68,5 @@ pub use sql::StoreError;
 pub use sync::*;
 pub use transfer::{Overwrite, TransferError};
 pub use tx::{ReadTx, Store, WriteTx};
-pub use upkeep::Removed;
+pub use upkeep::{Kept, Removed};
 pub use versions::{Version, VersionData};

@@ -6,12 +6,23 @@ use super::tx::{Store, WriteTx};
 use crate::domain::ids::{AttemptId, FirmId, RunId};
 use crate::domain::time::{DAY_MS, Instant, MINUTE_MS};
 
-/// How long attempts, and runs with what they did, are kept. Attempts live on as counts by day.
-pub const ATTEMPTS_KEPT_MS: i64 = 90 * DAY_MS;
-/// How long a past state is kept after another took its place.
-pub const VERSIONS_KEPT_MS: i64 = 90 * DAY_MS;
-/// How long a deletion is remembered for clients that come back with an old sync token.
-pub const TOMBSTONES_KEPT_MS: i64 = 400 * DAY_MS;
+/// For how long what is old is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Attempts, and runs with what they did. Attempts live on as counts by day.
+    pub attempts_ms: i64,
+    /// A past state after another took its place.
+    pub versions_ms: i64,
+    /// A deletion, for clients that come back with an old sync token.
+    pub tombstones_ms: i64,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept { attempts_ms: 90 * DAY_MS, versions_ms: 90 * DAY_MS, tombstones_ms: 400 * DAY_MS }
+    }
+}
+
 /// Rows that one transaction takes away: a few milliseconds of work.
 const BATCH: i64 = 500;
 /// A job that was not prolonged for so long is another node's.
@@ -67,11 +78,11 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn take_away_now(&self) -> Result<Removed, StoreError> {
+    pub async fn take_away_now(&self, kept: &Kept) -> Result<Removed, StoreError> {
         let owner = hex::encode(self.chance().bytes::<8>());
         let job = format!("take_away {owner}");
         self.take_job(&job, &owner, 0).await?;
-        let removed = self.take_away(&job, &owner).await?;
+        let removed = self.take_away(&job, &owner, kept).await?;
         let mut tx = self.write().await?;
         tx.exec("delete from jobs where name = $1", args![&job]).await?;
         tx.commit().await?;
@@ -82,10 +93,10 @@ impl Store {
     ///
     /// # Errors
     /// The database failed; what was taken away until then is gone.
-    pub async fn take_away(&self, job: &str, owner: &str) -> Result<Removed, StoreError> {
+    pub async fn take_away(&self, job: &str, owner: &str, kept: &Kept) -> Result<Removed, StoreError> {
         let (mut removed, now) = (Removed::default(), self.now());
         let firms = self.read().await?.firms().await?;
-        let first_day = (now.ms() - ATTEMPTS_KEPT_MS).div_euclid(DAY_MS);
+        let first_day = (now.ms() - kept.attempts_ms).div_euclid(DAY_MS);
         let midnight = Instant::from_ms(first_day.saturating_mul(DAY_MS));
         for (firm, _) in &firms {
             let mut tx = self.write().await?;
@@ -106,10 +117,10 @@ impl Store {
                     break;
                 }
             }
-            removed.versions += self.drop_versions(firm, now.plus_ms(-VERSIONS_KEPT_MS), (job, owner)).await?;
+            removed.versions += self.drop_versions(firm, now.plus_ms(-kept.versions_ms), (job, owner)).await?;
             loop {
                 let mut tx = self.write().await?;
-                let tombstones = tx.drop_tombstones(firm, now.plus_ms(-TOMBSTONES_KEPT_MS)).await?;
+                let tombstones = tx.drop_tombstones(firm, now.plus_ms(-kept.tombstones_ms)).await?;
                 let held = tx.keep_job(job, owner).await?;
                 tx.commit().await?;
                 removed.tombstones += tombstones;

@@ -1,10 +1,11 @@
 //! What managers do and see: who may, what each call answers, what is left in the audit.
 
 use axum::http::StatusCode;
+use base64::Engine as _;
 use kalends::domain::ids::{AttemptId, ConflictId, MappingId, ObjectId};
 use kalends::domain::sync::{AttemptKind, ConflictKind, ErrorClass, Resolution, RunKind, Way};
 use kalends::domain::time::DAY_MS;
-use kalends::store::{Conflict, NewAttempt, RunItem, StoreError};
+use kalends::store::{Conflict, Due, NewAttempt, NewAudit, RunItem, StoreError};
 use serde_json::{Value, json};
 
 use crate::document::operations;
@@ -25,6 +26,12 @@ on_both! {
     acts_are_listed_and_chained
     the_summary_adds_up
     an_appointment_s_story_is_told_in_order
+    another_firm_s_manager_finds_nothing
+    calls_without_a_body_take_none
+    a_cursor_is_ours_or_refused
+    failed_attempts_and_acts_are_found_by_filters
+    webhooks_are_found_by_text_and_project
+    who_is_seen_is_counted
 }
 
 const ROOT: &str = "/api/calendar/admin";
@@ -46,10 +53,21 @@ fn fields(value: &Value) -> Vec<&str> {
     names
 }
 
-async fn events(house: &House) -> Vec<String> {
+async fn acts(house: &House) -> Vec<NewAudit> {
     let mut tx = house.bench.store.read().await.expect("a transaction");
     let events = tx.audit_events(&house.mia.user.firm, 0, 1_000).await.expect("a query");
-    events.into_iter().map(|e| e.act.action).collect()
+    events.into_iter().map(|e| e.act).collect()
+}
+
+async fn events(house: &House) -> Vec<String> {
+    acts(house).await.into_iter().map(|act| act.action).collect()
+}
+
+/// The last act: what it was, on what, and a detail.
+async fn last(house: &House, detail: &str) -> (String, String, Value) {
+    let act = acts(house).await.pop().expect("one");
+    let details: Value = serde_json::from_str(&act.details).expect("JSON");
+    (act.action, act.target, details[detail].clone())
 }
 
 /// An attempt of the link, with whatever a test changes about it.
@@ -104,6 +122,7 @@ async fn managers_of_the_firm_and_nobody_else(house: House) {
         let before = events(&house).await.len();
         let answer = house.ask(&verb, &path).send().await;
         assert_eq!(answer.problem(), (401, "not_signed_in".into(), String::new()), "{verb} {path}");
+        assert_eq!(events(&house).await.len(), before, "{verb} {path}: of nobody nothing is known");
         for guest in [&house.ada, &house.bob] {
             let answer = house.ask(&verb, &path).as_(guest).send().await;
             assert_eq!(answer.problem(), (403, "managers_only".into(), String::new()), "{verb} {path}");
@@ -111,7 +130,14 @@ async fn managers_of_the_firm_and_nobody_else(house: House) {
         let app_password = house.app_password(false).await;
         let answer = house.ask(&verb, &path).header("authorization", &app_password).send().await;
         assert_eq!(answer.problem().0, 403, "{verb} {path}");
-        assert_eq!(events(&house).await.len(), before, "{verb} {path}: who was refused did nothing");
+        let told = acts(&house).await;
+        let denied: Vec<_> = told[before..].iter().map(|a| (a.actor.as_str(), a.action.as_str())).collect();
+        assert_eq!(denied, ["ada", "bob", "ada"].map(|who| (who, "calendar_admin_denied")), "{verb} {path}");
+        let last = told.last().expect("one");
+        let details: Value = serde_json::from_str(&last.details).expect("JSON");
+        let below = path.strip_prefix(ROOT).expect("below").trim_matches('/');
+        assert_eq!((last.target.as_str(), &details["code"]), (below, &json!("account_only")));
+        assert_eq!((&details["method"], &details["status"]), (&json!(verb), &json!(403)));
         let answer = house.ask(&verb, &path).as_(&house.eve).send().await;
         if path.contains(id) {
             assert_eq!(answer.problem(), (404, "not_found".into(), String::new()), "{verb} {path}");
@@ -344,11 +370,16 @@ async fn what_failed_is_replayed_and_nothing_else(house: House) {
         [attempt(&house), failed(&house, ErrorClass::NonRetryable), failed(&house, ErrorClass::Transient), broken];
     let ids = record(&house, &things, &all).await;
     let replay = async |id: &str| post(&house, &format!("/sync-attempts/{id}/replay/")).await;
-    assert_eq!(replay(ids[0].as_str()).await.problem(), (409, "not_possible".into(), String::new()));
-    assert_eq!(replay(ids[1].as_str()).await.problem(), (400, "bad_value".into(), "id".into()));
-    assert_eq!(replay(NOBODY).await.problem().0, 404);
-    let nothing = events(&house).await;
-    assert!(!nothing.iter().any(|e| e.contains("replay")), "{nothing:?}");
+    let refused = "calendar_sync_manual_replay_refused".to_owned();
+    for (id, expected) in [
+        (ids[0].as_str(), (409, "not_possible", "")),
+        (ids[1].as_str(), (400, "bad_value", "id")),
+        (NOBODY, (404, "not_found", "")),
+    ] {
+        let (status, code, field) = expected;
+        assert_eq!(replay(id).await.problem(), (status, code.to_owned(), field.to_owned()));
+        assert_eq!(last(&house, "code").await, (refused.clone(), id.to_owned(), json!(code)));
+    }
     let answer = replay(ids[2].as_str()).await;
     assert_eq!(
         answer.json(),
@@ -360,9 +391,37 @@ async fn what_failed_is_replayed_and_nothing_else(house: House) {
         "calendar_sync_manual_replay_requested".to_owned(),
         "calendar_sync_manual_replay_success".to_owned()
     ]));
+    // What was repaired has not failed any more, in no list and no figure; once is enough.
+    assert_eq!(replay(ids[2].as_str()).await.problem().0, 409);
+    let path = format!("/connections/{}", things.connection);
+    for (list, expected) in [
+        ("/sync-attempts/failed/".to_owned(), [ids[3].as_str(), ids[1].as_str()]),
+        (format!("{path}/failed-attempts/"), [ids[3].as_str(), ids[1].as_str()]),
+        ("/sync-attempts/?status=success".to_owned(), [ids[2].as_str(), ids[0].as_str()]),
+    ] {
+        let page = get(&house, &list).await;
+        let items = page.get("failed_attempts").or(page.get("sync_attempts")).expect("items");
+        let found: Vec<_> = items.as_array().expect("a list").iter().map(|i| i["attempt_id"].clone()).collect();
+        assert_eq!((found.len(), &page["total_count"]), (2, &json!(2)), "{list}");
+        assert!(expected.iter().all(|id| found.contains(&json!(id))), "{list}: {found:?}");
+    }
+    let page = get(&house, &format!("/sync-attempts/?text={}", "event1")).await;
+    let own = page["sync_attempts"].as_array().expect("a list").iter().find(|i| i["attempt_id"] == ids[2].as_str());
+    let own = own.expect("there");
+    assert_eq!((&own["status"], &own["error_class"]), (&json!("success"), &json!("transient")), "what it was is kept");
+    assert!(own["replayed_at"].is_string());
+    let figures = &get(&house, &format!("{path}/sync-status/")).await["statistics"];
+    assert_eq!((&figures["failures"], &figures["successes"]), (&json!(2), &json!(2)));
     let answer = replay(ids[3].as_str()).await.json();
     assert_eq!((&answer["message"], &answer["result"]["status"]), (&json!("Replay failed"), &json!("failed")));
     assert_eq!(events(&house).await.last().map(String::as_str), Some("calendar_sync_manual_replay_failed"));
+    // An erasure takes all of them, and the lists say so.
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    tx.erase_synced(&house.ada.user.firm, &house.ada.user.id).await.expect("erased");
+    tx.commit().await.expect("a commit");
+    for list in ["/sync-attempts/", "/sync-attempts/?status=success", "/sync-attempts/failed/?include_exhausted"] {
+        assert_eq!(get(&house, list).await["total_count"], 0, "{list}");
+    }
 }
 
 async fn connections_are_looked_at_anew(house: House) {
@@ -399,9 +458,264 @@ async fn connections_are_looked_at_anew(house: House) {
             "result": { "status": "success", "correlation_id": "request-1", "synced_count": 1 } })
     );
     let told = events(&house).await;
-    for event in ["calendar_connection_resync_requested", "appointment_resync_requested"] {
-        assert!(told.iter().any(|e| e == event), "{event}");
+    for event in ["calendar_connection_resync", "appointment_resync"] {
+        for word in ["requested", "completed"] {
+            assert!(told.contains(&format!("{event}_{word}")), "{event}_{word}");
+        }
     }
+    // Dates are recorded as they were given.
+    let body = json!({ "start_date": "2026-12-01", "end_date": "9999-12-31" });
+    assert_eq!(house.ask("POST", &path).as_(&house.mia).json(&body).send().await.status, StatusCode::OK);
+    let acts = acts(&house).await;
+    let [.., asked, done] = acts.as_slice() else { panic!("two at least") };
+    let details: Value = serde_json::from_str(&asked.details).expect("JSON");
+    assert_eq!((&details["start_date"], &details["end_date"]), (&json!("2026-12-01"), &json!("9999-12-31")));
+    assert_eq!(
+        (done.action.as_str(), &done.correlation_id),
+        ("calendar_connection_resync_completed", &asked.correlation_id)
+    );
+    assert_eq!((done.actor.as_str(), done.target.as_str()), ("mia", things.connection.as_str()));
+}
+
+/// Another firm's manager and the ids of this one, call by call and with the bodies that the calls take.
+async fn another_firm_s_manager_finds_nothing(house: House) {
+    engine(&house);
+    let things = synced(&house, &house.ada).await;
+    let attempts = record(&house, &things, &[failed(&house, ErrorClass::Transient)]).await;
+    let appointment = house.make("/api/appointments", json!({ "title": "Lunch", "start": "2026-12-01" })).await;
+    let appointment = appointment["id"].as_str().expect("an id");
+    let (connection, bounds) = (&things.connection, json!({ "start_date": "2026-12-01", "end_date": "2026-12-31" }));
+    let before = (events(&house).await.len(), get(&house, "/sync-attempts/").await["total_count"].clone());
+    for (verb, path, body) in [
+        ("POST", format!("/connections/{connection}/resync/"), bounds),
+        ("POST", format!("/connections/{connection}/resync/"), json!({})),
+        ("POST", format!("/connections/{connection}/pause/"), json!({})),
+        ("POST", format!("/connections/{connection}/resume/"), json!({})),
+        ("POST", format!("/connections/{connection}/revoke/"), json!({})),
+        ("POST", format!("/links/{}/confirm/", things.link), json!({})),
+        ("POST", format!("/appointments/{appointment}/resync/"), json!({})),
+        ("POST", format!("/sync-attempts/{}/replay/", attempts[0]), json!({})),
+        ("GET", format!("/connections/{connection}/sync-status/"), json!({})),
+        ("GET", format!("/connections/{connection}/failed-attempts/"), json!({})),
+    ] {
+        let path = format!("{ROOT}{path}");
+        let ask = house.ask(verb, &path).as_(&house.eve);
+        let answer = if verb == "GET" { ask.send().await } else { ask.json(&body).send().await };
+        assert_eq!(answer.problem(), (404, "not_found".into(), String::new()), "{verb} {path}");
+        // Her own trail knows it, theirs does not.
+        let mut tx = house.bench.store.read().await.expect("a transaction");
+        let own = tx.audit_events(&house.eve.user.firm, 0, 1_000).await.expect("a query").pop().expect("one").act;
+        let expected = if verb == "GET" { "calendar_admin_read" } else { "_refused" };
+        assert!(own.action.ends_with(expected) && own.actor == "eve", "{own:?}");
+    }
+    for query in [format!("connection_id={connection}"), format!("user={}", house.ada.user.id), "user=ada".to_owned()] {
+        let page = house.ask("GET", &format!("{ROOT}/sync-attempts/?{query}")).as_(&house.eve).send().await.json();
+        assert_eq!(page["total_count"], 0, "{query}");
+    }
+    let page =
+        house.ask("GET", &format!("{ROOT}/audit-events/?user={}", house.mia.user.id)).as_(&house.eve).send().await;
+    assert_eq!(page.json()["total_count"], 0);
+    // One more read of mia's is there than before, and nothing else.
+    assert_eq!(events(&house).await.len(), before.0 + 1);
+    let status = get(&house, &format!("/connections/{connection}/sync-status/")).await;
+    assert_eq!((&status["status"], before.1), (&json!("active"), json!(1)));
+}
+
+async fn calls_without_a_body_take_none(house: House) {
+    engine(&house);
+    let things = synced(&house, &house.ada).await;
+    let attempts = record(&house, &things, &[failed(&house, ErrorClass::Transient)]).await;
+    let appointment = house.make("/api/appointments", json!({ "title": "Lunch", "start": "2026-12-01" })).await;
+    let appointment = appointment["id"].as_str().expect("an id");
+    let connection = &things.connection;
+    for (path, refused) in [
+        (format!("/connections/{connection}/pause/"), "calendar_connection_pause_refused"),
+        (format!("/connections/{connection}/resume/"), "calendar_connection_resume_refused"),
+        (format!("/connections/{connection}/revoke/"), "calendar_connection_revoke_refused"),
+        (format!("/links/{}/confirm/", things.link), "sync_link_confirm_refused"),
+        (format!("/appointments/{appointment}/resync/"), "appointment_resync_refused"),
+        (format!("/sync-attempts/{}/replay/", attempts[0]), "calendar_sync_manual_replay_refused"),
+    ] {
+        let ask = || house.ask("POST", &format!("{ROOT}{path}")).as_(&house.mia);
+        for (body, expected) in [
+            ("{\"until\":\"friday\"}", (400, "unknown_field", "until")),
+            ("[]", (400, "bad_json", "")),
+            ("pause it", (400, "bad_json", "")),
+        ] {
+            let answer = ask().header("content-type", "application/json").body(body).send().await.problem();
+            assert_eq!((answer.0, answer.1.as_str(), answer.2.as_str()), expected, "{path} {body}");
+            assert_eq!(last(&house, "code").await.0, refused);
+        }
+        let answer = ask().header("content-type", "text/plain").body("now").send().await.problem();
+        assert_eq!((answer.0, answer.1.as_str()), (415, "not_json"), "{path}");
+    }
+    for body in ["", "{}", " { } "] {
+        let ask = house.ask("POST", &format!("{ROOT}/connections/{connection}/pause/")).as_(&house.mia);
+        let answer = ask.header("content-type", "application/json").body(body).send().await;
+        assert_eq!(answer.status, StatusCode::OK, "{body:?}: {}", answer.text());
+    }
+}
+
+async fn a_cursor_is_ours_or_refused(house: House) {
+    let things = synced(&house, &house.ada).await;
+    record(&house, &things, &vec![failed(&house, ErrorClass::Transient); 3]).await;
+    let own = |page: &Value| {
+        let next = page["next"].as_str().expect("more");
+        next.split("cursor=").nth(1).expect("a cursor").to_owned()
+    };
+    let attempts = own(&get(&house, "/sync-attempts/?limit=1").await);
+    let acts = own(&get(&house, "/audit-events/?limit=1").await);
+    let page = get(&house, &format!("/sync-attempts/?limit=1&cursor={attempts}")).await;
+    assert_eq!(page["sync_attempts"].as_array().map(Vec::len), Some(1));
+    let of = format!("/connections/{}/failed-attempts/", things.connection);
+    for path in ["/sync-attempts/", "/sync-attempts/failed/", "/connections/", "/webhooks/", "/audit-events/", &of] {
+        let mut wrong = vec![
+            NOBODY.to_owned(),
+            "1".to_owned(),
+            "x".to_owned(),
+            String::new(),
+            format!("{NOBODY}.0011223344556677"),
+        ];
+        if path != "/sync-attempts/" {
+            wrong.push(attempts.clone());
+        }
+        if path != "/audit-events/" {
+            wrong.push(acts.clone());
+        }
+        for cursor in wrong {
+            let path = format!("{ROOT}{path}?cursor={cursor}");
+            let answer = house.ask("GET", &path).as_(&house.mia).send().await.problem();
+            assert_eq!((answer.0, answer.1.as_str(), answer.2.as_str()), (400, "bad_value", "cursor"), "{path}");
+        }
+    }
+    let path = format!("{ROOT}/audit-events/?cursor={acts}");
+    let answer = house.ask("GET", &path).as_(&house.eve).send().await.problem();
+    assert_eq!((answer.0, answer.2.as_str()), (400, "cursor"), "another firm's");
+}
+
+async fn failed_attempts_and_acts_are_found_by_filters(house: House) {
+    engine(&house);
+    let things = synced(&house, &house.ada).await;
+    let lunch = json!({ "title": "Lunch", "start": "2026-12-01", "project_id": "p-1" });
+    let appointment = house.make("/api/appointments", lunch).await;
+    let appointment = appointment["id"].as_str().expect("an id").to_owned();
+    let object = Some(ObjectId::from_text(appointment.as_str()));
+    let yesterday = house.bench.store.now().plus_ms(-DAY_MS);
+    let of_project = NewAttempt { object, ..failed(&house, ErrorClass::Transient) };
+    let last = NewAttempt { max_retries_reached: true, started: yesterday, ..failed(&house, ErrorClass::RateLimited) };
+    let ids = record(&house, &things, &[attempt(&house), of_project, last]).await;
+    let of = format!("/connections/{}/failed-attempts/", things.connection);
+    for path in ["/sync-attempts/failed/", &of] {
+        for (query, expected) in [
+            ("", 1),
+            ("include_exhausted", 2),
+            ("include_exhausted=", 2),
+            ("include_exhausted=true", 2),
+            ("include_exhausted=false", 1),
+            ("status=exhausted", 1),
+            ("status=failed", 2),
+            ("include_exhausted&error_class=rate_limited", 1),
+            ("include_exhausted&provider=google&user=ada", 2),
+            ("include_exhausted&provider=apple", 0),
+            ("include_exhausted&user=bob", 0),
+            ("project=p-1", 1),
+            ("project=p-2", 0),
+            ("include_exhausted&text=ANSWERED%20503", 2),
+            ("text=nothing", 0),
+            ("include_exhausted&end_date=2026-11-20", 1),
+            ("include_exhausted&start_date=2026-11-21", 1),
+        ] {
+            let page = get(&house, &format!("{path}?{query}")).await;
+            let items = page["failed_attempts"].as_array().expect("a list").len();
+            assert_eq!((items, &page["total_count"]), (expected, &json!(expected)), "{path}?{query}");
+        }
+        for (query, field) in [
+            ("include_exhausted=maybe", "include_exhausted"),
+            ("status=success", "status"),
+            ("provider=yahoo", "provider"),
+        ] {
+            let answer = house.ask("GET", &format!("{ROOT}{path}?{query}")).as_(&house.mia).send().await.problem();
+            assert_eq!((answer.0, answer.2.as_str()), (400, field), "{query}");
+        }
+    }
+    let connection = things.connection.as_str();
+    post(&house, &format!("/connections/{connection}/pause/")).await;
+    post(&house, &format!("/connections/{connection}/resume/")).await;
+    post(&house, &format!("/links/{}/confirm/", things.link)).await;
+    post(&house, &format!("/appointments/{appointment}/resync/")).await;
+    post(&house, &format!("/sync-attempts/{}/replay/", ids[1])).await;
+    for (query, expected) in [
+        // Paused, resumed; the link's refused confirmation; the attempt's replay and what came of it.
+        ("provider=google", 5),
+        ("provider=microsoft", 0),
+        // The appointment's resync and what came of it; the attempt's replay and what came of it.
+        ("project=p-1", 4),
+        ("project=p-2", 0),
+        ("status=requested", 2),
+        ("status=success", 2),
+        ("status=refused", 1),
+        ("status=refused&provider=google&user=mia&text=not_possible", 1),
+        ("status=failed", 0),
+        ("status=done&provider=google", 2),
+        (&format!("user={}&status=done&provider=google", house.mia.user.id), 2),
+        (&format!("user={}", house.bob.user.id), 0),
+        (&format!("user={}", house.eve.user.id), 0),
+        (&format!("user={NOBODY}"), 0),
+        ("user=system", 0),
+    ] {
+        let page = get(&house, &format!("/audit-events/?{query}")).await;
+        let items = page["audit_events"].as_array().expect("a list").len();
+        assert_eq!((items, &page["total_count"]), (expected, &json!(expected)), "{query}");
+    }
+    let page = get(&house, "/audit-events/?status=requested").await;
+    assert_eq!(page["audit_events"][0]["status"], "requested");
+    for query in ["status=odd", "provider=yahoo"] {
+        let answer = house.ask("GET", &format!("{ROOT}/audit-events/?{query}")).as_(&house.mia).send().await.problem();
+        assert_eq!(answer.0, 400, "{query}");
+    }
+}
+
+async fn webhooks_are_found_by_text_and_project(house: House) {
+    let things = synced(&house, &house.ada).await;
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    let due = Due { firm: house.ada.user.firm.clone(), link: things.link.clone() };
+    let lease = tx.take_lease(&due, "n").await.expect("a query").expect("free");
+    let id = tx.new_channel_id();
+    let later = tx.now().plus_ms(DAY_MS);
+    tx.add_channel(&lease, &id, "res-1", b"hash", later).await.expect("added");
+    tx.commit().await.expect("a commit");
+    for (query, expected) in [
+        ("", 1),
+        ("text=ADA", 1),
+        (&format!("text={id}"), 1),
+        (&format!("text={}", things.link), 1),
+        (&format!("text={}", things.connection), 1),
+        ("text=nothing", 0),
+        ("project=p-1", 0),
+        ("status=active&provider=google&user=ada", 1),
+    ] {
+        let page = get(&house, &format!("/webhooks/?{query}")).await;
+        let items = page["webhooks"].as_array().expect("a list").len();
+        assert_eq!((items, &page["total_count"]), (expected, &json!(expected)), "{query}");
+    }
+}
+
+async fn who_is_seen_is_counted(house: House) {
+    let active = async || get(&house, "/metrics-summary/").await["active_users"].clone();
+    // Mia, by the token that asks.
+    assert_eq!(active().await, 1);
+    let hash = house.gate.hash_password("correct horse battery").await.expect("a hash");
+    let mut tx = house.bench.store.write().await.expect("a transaction");
+    tx.set_password_hash(&house.bob.user.firm, &house.bob.user.id, Some(&hash)).await.expect("set");
+    tx.commit().await.expect("a commit");
+    let basic = base64::engine::general_purpose::STANDARD.encode("bob:correct horse battery");
+    let answer = house.ask("GET", "/api/me").header("authorization", &format!("Basic {basic}")).send().await;
+    assert_eq!((answer.status, active().await), (StatusCode::OK, json!(2)), "the account's own password");
+    // A session that began long ago and is in use.
+    let cookie = house.session(&house.ada).await;
+    house.bench.clock.advance_ms(45 * 60_000);
+    let answer = house.ask("GET", "/api/me").header("cookie", &cookie).send().await;
+    assert_eq!((answer.status, active().await), (StatusCode::OK, json!(3)));
 }
 
 async fn connections_are_paused_resumed_and_revoked(house: House) {
@@ -432,6 +746,8 @@ async fn a_guarded_link_is_confirmed(house: House) {
     let things = synced(&house, &house.ada).await;
     let (firm, id) = (&house.ada.user.firm, things.link.as_str());
     assert_eq!(post(&house, &format!("/links/{id}/confirm/")).await.problem().0, 409);
+    let refused = ("sync_link_confirm_refused".to_owned(), id.to_owned(), json!("not_possible"));
+    assert_eq!(last(&house, "code").await, refused);
     let mut tx = house.bench.store.write().await.expect("a transaction");
     let status = kalends::domain::sync::LinkStatus::NeedsConfirmation;
     tx.set_link_status(firm, &things.link, status, Some("12 of 20")).await.expect("set");
@@ -449,7 +765,19 @@ async fn acts_are_listed_and_chained(house: House) {
     let page = get(&house, "/audit-events/?event=calendar_connection_paused&user=mia").await;
     assert_eq!((&page["total_count"], &page["next"]), (&json!(60), &Value::Null));
     let own = &page["audit_events"][0];
-    let names = ["actor", "address", "at", "audit_event_id", "correlation_id", "details", "event", "number", "target"];
+    let names = [
+        "actor",
+        "address",
+        "at",
+        "audit_event_id",
+        "chain",
+        "correlation_id",
+        "details",
+        "event",
+        "number",
+        "status",
+        "target",
+    ];
     assert_eq!(fields(own), names);
     assert_eq!(
         (&own["actor"], &own["address"], &own["correlation_id"]),

@@ -1,12 +1,12 @@
 //! Looking anew by somebody's word, trying again, and the id that goes with a piece of work from end to end.
 
 use kalends::domain::change::{Cause, Guard, Via};
-use kalends::domain::ids::{ObjectId, ResourceName};
+use kalends::domain::ids::{AttemptId, ObjectId, ResourceName};
 use kalends::domain::object::CalendarObject;
 use kalends::domain::sync::{ErrorClass, LinkStatus, RunKind, RunStatus};
 use kalends::domain::time::{Instant, MINUTE_MS};
-use kalends::store::{Attempt, AttemptFilter, AttemptState};
-use kalends::sync::desk::{Bounds, DeskError};
+use kalends::store::{Attempt, AttemptFilter, AttemptState, Due, Lease};
+use kalends::sync::desk::{Anew, Bounds, DeskError};
 use kalends::upstream::Failure;
 
 use crate::double::Fault;
@@ -185,6 +185,70 @@ async fn a_failed_call_is_replayed_at_once_and_once() {
     let listing = failed.into_iter().find(|a| a.what.object.is_none()).unwrap();
     house.bench.clock.advance_ms(1);
     assert_eq!(replay(listing.id).await.unwrap().status, RunStatus::Success);
+}
+
+/// Asks for a replay as a manager's request does.
+async fn replay(house: &House, id: &AttemptId, request: &str) -> Result<Anew, DeskError> {
+    let mut tx = house.bench.store.write().await.unwrap();
+    tx.begin_replay(&house.ada.firm, id, request).await.unwrap();
+    tx.commit().await.unwrap();
+    house.desk.replay(house.ada.firm.clone(), id.clone(), request.into()).await
+}
+
+#[tokio::test]
+async fn a_replay_that_another_node_carries_out_is_audited_when_it_ends() {
+    let house = both().await;
+    house.run().await;
+    let due = Due { firm: house.ada.firm.clone(), link: house.link.clone() };
+    let busy = async || {
+        let mut tx = house.bench.store.write().await.unwrap();
+        let lease = tx.take_lease(&due, "another").await.unwrap().expect("it is free");
+        tx.commit().await.unwrap();
+        lease
+    };
+    let free = async |lease: Lease| {
+        let mut tx = house.bench.store.write().await.unwrap();
+        tx.release(&lease).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    house.there.fault("create", Fault::Before(down()));
+    house.put(&plain("a", "A")).await;
+    house.work().await;
+    let failed = attempts(&house, Some(AttemptState::Failed)).await.remove(0);
+    // It fails once more, and then it does not.
+    for (request, faults, action) in
+        [("ask-1", true, "calendar_sync_manual_replay_failed"), ("ask-2", false, "calendar_sync_manual_replay_success")]
+    {
+        let lease = busy().await;
+        assert_eq!(replay(&house, &failed.id, request).await.unwrap().status, RunStatus::Running);
+        assert!(!audited(&house).await.iter().any(|(_, id)| id == request), "nobody knows yet");
+        free(lease).await;
+        if faults {
+            house.there.fault("create", Fault::Before(down()));
+        }
+        house.bench.clock.advance_ms(1);
+        house.work().await;
+        let told: Vec<_> = audited(&house).await.into_iter().filter(|(what, _)| what.contains("replay")).collect();
+        assert_eq!(told.last(), Some(&(action.to_owned(), request.to_owned())), "{told:?}");
+        assert_eq!(told.iter().filter(|(_, id)| id == request).count(), 1);
+    }
+    assert!(house.there("a").is_some());
+    let left = attempts(&house, Some(AttemptState::Failed)).await;
+    assert!(left.iter().all(|a| a.id != failed.id), "it has not failed any more");
+    // So it is with a listing, whose run says how it went.
+    house.bench.clock.advance_ms(MINUTE_MS);
+    house.there.fault("changes", Fault::Before(down()));
+    house.run().await;
+    let failed = attempts(&house, Some(AttemptState::Failed)).await;
+    let listing = failed.into_iter().find(|a| a.what.object.is_none()).unwrap();
+    let lease = busy().await;
+    assert_eq!(replay(&house, &listing.id, "ask-3").await.unwrap().status, RunStatus::Running);
+    free(lease).await;
+    house.bench.clock.advance_ms(MINUTE_MS);
+    house.work().await;
+    let told = audited(&house).await;
+    assert!(told.contains(&("calendar_sync_manual_replay_success".to_owned(), "ask-3".to_owned())), "{told:?}");
+    assert!(attempts(&house, Some(AttemptState::Failed)).await.iter().all(|a| a.id != listing.id));
 }
 
 #[tokio::test]

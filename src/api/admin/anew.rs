@@ -8,14 +8,13 @@ use utoipa::ToSchema;
 
 use super::connections::of_firm;
 use super::manager::Manager;
-use super::query::{self, PerhapsBody};
+use super::query::{self, NoFields, PerhapsBody};
 use crate::api::extract::{Id, Nothing, Query};
 use crate::api::problem::{Code, Problem};
-use crate::api::times::stamp;
 use crate::auth::Gate;
 use crate::domain::ids::{AttemptId, ObjectId};
 use crate::domain::sync::{ErrorClass, RunStatus};
-use crate::sync::desk::{Anew, Bounds, Desk};
+use crate::sync::desk::{Anew, Bounds, Desk, DeskError};
 
 /// What is looked at anew: everything, or what lies between two times.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -99,6 +98,25 @@ fn told(anew: &Anew, what: [&'static str; 3]) -> (&'static str, ResultView) {
     (message, result)
 }
 
+/// Records what came of a resync. One that goes on by itself is recorded by the engine when it ends.
+async fn tell(
+    gate: &Gate,
+    manager: &Manager,
+    action: &str,
+    id: &str,
+    done: &Result<Anew, DeskError>,
+) -> Result<(), Problem> {
+    let (word, details) = match done {
+        Ok(anew) if anew.status == RunStatus::Running => return Ok(()),
+        Ok(anew) if anew.status == RunStatus::Failed => ("failed", json!({ "result": anew.why })),
+        Ok(anew) => ("completed", json!({ "result": anew.status, "synced_count": anew.synced })),
+        Err(error) => ("failed", json!({ "result": error.to_string() })),
+    };
+    let mut tx = gate.store.write().await?;
+    manager.record(&mut tx, &format!("{action}_{word}"), id, &details).await?;
+    Ok(tx.commit().await?)
+}
+
 const RESYNC: [&str; 3] = ["Resync completed", "Resync is under way", "Resync failed"];
 const REPLAY: [&str; 3] = ["Replay completed", "Replay is under way", "Replay failed"];
 
@@ -121,19 +139,20 @@ pub async fn resync_connection(
     let (start, end) = (body.0.start_date.as_deref(), body.0.end_date.as_deref());
     let (from, until) = query::range(&mut tx, &manager.0.caller, (start, end)).await?;
     let details = json!({ "user_id": connection.user.as_str(), "provider": connection.provider,
-        "start_date": from.map(stamp), "end_date": until.map(stamp) });
+        "start_date": start, "end_date": end });
     manager.record(&mut tx, "calendar_connection_resync_requested", &id, &details).await?;
     tx.commit().await?;
     let correlation_id = manager.0.visit.correlation_id.clone();
-    let anew = desk.resync(connection.firm, connection.id, Bounds { from, until }, correlation_id).await?;
-    let (message, result) = told(&anew, RESYNC);
+    let done = desk.resync(connection.firm, connection.id, Bounds { from, until }, correlation_id).await;
+    tell(&gate, &manager, "calendar_connection_resync", &id, &done).await?;
+    let (message, result) = told(&done?, RESYNC);
     Ok(Json(ResyncedConnection { message, connection_id: id, provider: connection.provider.as_str(), result }))
 }
 
 /// Looks at one appointment anew, here and at every provider that a link carries it to.
 #[utoipa::path(
     post, path = "/api/calendar/admin/appointments/{id}/resync/", tag = "admin", operation_id = "adminResyncAppointment",
-    params(("id" = String, Path, description = "The appointment")),
+    params(("id" = String, Path, description = "The appointment")), request_body = Option<NoFields>,
     responses((status = 200, description = "What it came to", body = ResyncedAppointment)),
 )]
 pub async fn resync_appointment(
@@ -142,13 +161,16 @@ pub async fn resync_appointment(
     manager: Manager,
     _: Query<Nothing>,
     Id(id): Id,
+    _: PerhapsBody<NoFields>,
 ) -> Result<Json<ResyncedAppointment>, Problem> {
     let (firm, object) = (manager.0.caller.firm.clone(), ObjectId::from_text(id.as_str()));
     let mut tx = gate.store.write().await?;
     tx.links_for_object(&firm, &object).await?.ok_or_else(Problem::not_found)?;
     manager.record(&mut tx, "appointment_resync_requested", &id, &json!({})).await?;
     tx.commit().await?;
-    let anew = desk.resync_one(firm, object, manager.0.visit.correlation_id.clone()).await?;
+    let done = desk.resync_one(firm, object, manager.0.visit.correlation_id.clone()).await;
+    tell(&gate, &manager, "appointment_resync", &id, &done).await?;
+    let anew = done?;
     let (message, result) = told(&anew, RESYNC);
     Ok(Json(ResyncedAppointment { message, appointment_id: id, external_event_id: anew.remote, result }))
 }
@@ -156,7 +178,7 @@ pub async fn resync_appointment(
 /// Tries again what failed, at once. What succeeded is refused with 409, what failed for good with 400.
 #[utoipa::path(
     post, path = "/api/calendar/admin/sync-attempts/{id}/replay/", tag = "admin", operation_id = "adminReplayAttempt",
-    params(("id" = String, Path, description = "The attempt")),
+    params(("id" = String, Path, description = "The attempt")), request_body = Option<NoFields>,
     responses((status = 200, description = "What it came to", body = Replayed)),
 )]
 pub async fn replay(
@@ -165,11 +187,16 @@ pub async fn replay(
     manager: Manager,
     _: Query<Nothing>,
     Id(id): Id,
+    _: PerhapsBody<NoFields>,
 ) -> Result<Json<Replayed>, Problem> {
     let (firm, attempt) = (manager.0.caller.firm.clone(), AttemptId::from_text(id.as_str()));
     let mut tx = gate.store.write().await?;
     let known = tx.attempt(&firm, &attempt).await?.ok_or_else(Problem::not_found)?;
     match &known.what.failure {
+        _ if known.replayed.is_some() => {
+            let why = "this attempt was replayed with success: there is nothing left to replay";
+            return Err(Problem::new(Code::NotPossible, why));
+        }
         None => return Err(Problem::new(Code::NotPossible, "this attempt succeeded: there is nothing to replay")),
         Some((ErrorClass::NonRetryable, _)) => {
             return Err(Problem::value("id", "this attempt failed for good: it would fail again"));
@@ -182,19 +209,24 @@ pub async fn replay(
     };
     let requested = "calendar_sync_manual_replay_requested";
     manager.record(&mut tx, requested, &id, &details(serde_json::Value::Null)).await?;
+    tx.begin_replay(&firm, &attempt, &manager.0.visit.correlation_id).await?;
     tx.commit().await?;
-    let done = desk.replay(firm, attempt, manager.0.visit.correlation_id.clone()).await;
-    let (action, came_to) = match &done {
+    let correlation_id = manager.0.visit.correlation_id.as_str();
+    let done = desk.replay(firm.clone(), attempt.clone(), correlation_id.to_owned()).await;
+    let (succeeded, came_to) = match &done {
+        // Whoever ends it records what came of it.
         Ok(anew) if anew.status == RunStatus::Running => (None, json!("running")),
-        Ok(anew) if matches!(anew.status, RunStatus::Success | RunStatus::Partial) => {
-            (Some("calendar_sync_manual_replay_success"), json!(anew.status))
-        }
-        Ok(anew) => (Some("calendar_sync_manual_replay_failed"), json!(anew.why)),
-        Err(error) => (Some("calendar_sync_manual_replay_failed"), json!(error.to_string())),
+        Ok(anew) if anew.status == RunStatus::Failed => (Some(false), json!(anew.why)),
+        Ok(anew) => (Some(true), json!(anew.status)),
+        Err(error) => (Some(false), json!(error.to_string())),
     };
-    if let Some(action) = action {
+    if let Some(succeeded) = succeeded {
+        let word = if succeeded { "success" } else { "failed" };
         let mut tx = gate.store.write().await?;
-        manager.record(&mut tx, action, &id, &details(came_to)).await?;
+        if tx.settle_replay(&firm, &attempt, correlation_id, succeeded).await? {
+            let action = format!("calendar_sync_manual_replay_{word}");
+            manager.record(&mut tx, &action, &id, &details(came_to)).await?;
+        }
         tx.commit().await?;
     }
     let (message, result) = told(&done?, REPLAY);

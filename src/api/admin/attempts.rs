@@ -16,6 +16,10 @@ use crate::domain::ids::{AttemptId, ConnectionId};
 use crate::domain::sync::ErrorClass;
 use crate::store::{AttemptFilter, AttemptPage, AttemptRow, AttemptState};
 
+const PATH: &str = "/api/calendar/admin/sync-attempts/";
+const FAILED_PATH: &str = "/api/calendar/admin/sync-attempts/failed/";
+const CLASSES: &str = "transient, rate_limited or non_retryable";
+
 /// Which attempts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -53,8 +57,25 @@ pub struct AttemptsQuery {
 #[into_params(parameter_in = Query)]
 pub struct FailedQuery {
     /// Also those that were tried as often as they may be.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "query::switch")]
     include_exhausted: bool,
+    /// `exhausted` or `pending_retry`: those alone; `failed`: all of them.
+    status: Option<String>,
+    /// Failed so: `transient`, `rate_limited` or `non_retryable`.
+    error_class: Option<String>,
+    /// At this provider.
+    provider: Option<String>,
+    /// Of this user's connections: id or name.
+    user: Option<String>,
+    /// Of appointments of this project.
+    project: Option<String>,
+    /// In the reason, the correlation id, or the id of the appointment or event; the newest 10,000 that the other
+    /// filters leave are looked through.
+    text: Option<String>,
+    /// Begun on or after this day or time.
+    start_date: Option<String>,
+    /// Begun until this day, or before this time.
+    end_date: Option<String>,
     /// Items on a page.
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
@@ -114,6 +135,9 @@ pub struct AttemptItem {
     external_event_id: Option<String>,
     /// As in the logs.
     correlation_id: String,
+    /// When a replay of it succeeded: its status is `success` since, its error is what it was.
+    #[schema(required, format = DateTime)]
+    replayed_at: Option<String>,
 }
 
 /// A page of attempts.
@@ -205,7 +229,7 @@ pub struct FailedAttempts {
 
 fn item(row: AttemptRow) -> AttemptItem {
     let attempt = row.attempt;
-    let status = attempt.what.outcome();
+    let (status, replayed_at) = (attempt.outcome(), attempt.replayed.map(stamp));
     let what = attempt.what;
     let (class, summary) = what.failure.map_or((None, None), |(class, summary)| (Some(class), Some(summary)));
     AttemptItem {
@@ -229,6 +253,7 @@ fn item(row: AttemptRow) -> AttemptItem {
         appointment_id: what.object.map(|id| id.as_str().to_owned()),
         external_event_id: what.remote,
         correlation_id: attempt.correlation_id,
+        replayed_at,
     }
 }
 
@@ -259,7 +284,7 @@ pub async fn attempts(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<AttemptItems>, Problem> {
     let caller = &manager.0.caller;
-    let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
+    let (limit, after) = (query::limit(asked.limit)?, query::cursor(&gate, caller, PATH, asked.cursor.as_deref())?);
     let after = after.map(AttemptId::from_text);
     if asked.connection_id.as_deref().is_some_and(|id| !is_id(id)) {
         return Err(Problem::value("connection_id", "there is no such connection"));
@@ -267,10 +292,10 @@ pub async fn attempts(
     let mut tx = gate.store.read().await?;
     let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
     let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
-    let (states, classes) = ("success, failed, exhausted or pending_retry", "transient, rate_limited or non_retryable");
+    let states = "success, failed, exhausted or pending_retry";
     let filter = AttemptFilter {
         state: query::one_of("status", asked.status.as_deref(), AttemptState::parse, states)?,
-        class: query::one_of("error_class", asked.error_class.as_deref(), ErrorClass::parse, classes)?,
+        class: query::one_of("error_class", asked.error_class.as_deref(), ErrorClass::parse, CLASSES)?,
         connection: asked.connection_id.as_deref().map(ConnectionId::from_text),
         user: query::user(&mut tx, caller, asked.user.as_deref()).await?,
         provider: query::provider(asked.provider.as_deref())?,
@@ -280,26 +305,48 @@ pub async fn attempts(
         until,
     };
     let page = tx.attempts(&caller.firm, &filter, after.as_ref(), limit).await?;
-    let next = query::next("/api/calendar/admin/sync-attempts/", raw.as_deref(), place(&page));
+    let next = query::next(&gate, caller, PATH, raw.as_deref(), place(&page));
     Ok(Json(AttemptItems { sync_attempts: page.rows.into_iter().map(item).collect(), total_count: page.total, next }))
 }
 
+/// What a list of failed attempts shows, and the path of its next page.
 async fn failures(
     gate: &Gate,
     manager: &Manager,
-    asked: &FailedQuery,
+    (asked, raw): (FailedQuery, Option<&str>),
     connection: Option<&str>,
-) -> Result<AttemptPage, Problem> {
-    let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
+) -> Result<(AttemptPage, Option<String>), Problem> {
+    let caller = &manager.0.caller;
+    let path = match connection {
+        Some(id) => format!("/api/calendar/admin/connections/{id}/failed-attempts/"),
+        None => FAILED_PATH.to_owned(),
+    };
+    let (limit, after) = (query::limit(asked.limit)?, query::cursor(gate, caller, &path, asked.cursor.as_deref())?);
+    let after = after.map(AttemptId::from_text);
     let mut tx = gate.store.read().await?;
     let connection = match connection {
         Some(id) => Some(of_firm(&mut tx, manager, id).await?.id),
         None => None,
     };
-    let state = if asked.include_exhausted { AttemptState::Failed } else { AttemptState::FailedNotExhausted };
-    let filter = AttemptFilter { state: Some(state), connection, ..AttemptFilter::default() };
-    let after = after.map(AttemptId::from_text);
-    Ok(tx.attempts(&manager.0.caller.firm, &filter, after.as_ref(), limit).await?)
+    let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
+    let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
+    let some = |word: &str| AttemptState::parse(word).filter(|state| *state != AttemptState::Success);
+    let state = query::one_of("status", asked.status.as_deref(), some, "failed, exhausted or pending_retry")?;
+    let all = if asked.include_exhausted { AttemptState::Failed } else { AttemptState::FailedNotExhausted };
+    let filter = AttemptFilter {
+        state: Some(state.unwrap_or(all)),
+        class: query::one_of("error_class", asked.error_class.as_deref(), ErrorClass::parse, CLASSES)?,
+        connection,
+        user: query::user(&mut tx, caller, asked.user.as_deref()).await?,
+        provider: query::provider(asked.provider.as_deref())?,
+        project: query::word("project", asked.project)?,
+        text: query::word("text", asked.text)?,
+        from,
+        until,
+    };
+    let page = tx.attempts(&caller.firm, &filter, after.as_ref(), limit).await?;
+    let next = query::next(gate, caller, &path, raw, place(&page));
+    Ok((page, next))
 }
 
 /// Where the next page goes on.
@@ -321,9 +368,7 @@ pub async fn failed_of(
     Query(asked): Query<FailedQuery>,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<FailedOfConnection>, Problem> {
-    let page = failures(&gate, &manager, &asked, Some(&id)).await?;
-    let path = format!("/api/calendar/admin/connections/{id}/failed-attempts/");
-    let next = query::next(&path, raw.as_deref(), place(&page));
+    let (page, next) = failures(&gate, &manager, (asked, raw.as_deref()), Some(&id)).await?;
     let failed_attempts = page.rows.into_iter().map(|row| failed_item(item(row))).collect();
     Ok(Json(FailedOfConnection { connection_id: id, failed_attempts, total_count: page.total, next }))
 }
@@ -340,8 +385,7 @@ pub async fn failed(
     Query(asked): Query<FailedQuery>,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<FailedAttempts>, Problem> {
-    let page = failures(&gate, &manager, &asked, None).await?;
-    let next = query::next("/api/calendar/admin/sync-attempts/failed/", raw.as_deref(), place(&page));
+    let (page, next) = failures(&gate, &manager, (asked, raw.as_deref()), None).await?;
     let of = |row: AttemptRow| {
         let item = item(row);
         let (connection_id, provider) = (item.connection_id.clone(), item.provider);

@@ -7,7 +7,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::manager::Manager;
-use super::query;
+use super::query::{self, NoFields, PerhapsBody};
 use crate::api::extract::{Id, Nothing, Query};
 use crate::api::problem::{Code, Problem};
 use crate::api::times::stamp;
@@ -17,6 +17,7 @@ use crate::domain::sync::{ConnectionStatus, LinkStatus};
 use crate::store::{AttemptFigures, Connection, ConnectionFilter, ConnectionRow, Link, ReadTx};
 use crate::sync::desk::{Desk, Imported};
 
+const PATH: &str = "/api/calendar/admin/connections/";
 /// Characters of a cursor that are shown: enough to see that it moves.
 const CURSOR_CHARS: usize = 6;
 
@@ -238,7 +239,7 @@ pub async fn connections(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ConnectionItems>, Problem> {
     let caller = &manager.0.caller;
-    let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
+    let (limit, after) = (query::limit(asked.limit)?, query::cursor(&gate, caller, PATH, asked.cursor.as_deref())?);
     let after = after.map(ConnectionId::from_text);
     let mut tx = gate.store.read().await?;
     let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
@@ -255,7 +256,7 @@ pub async fn connections(
     };
     let (mut rows, total) = tx.connection_page(&caller.firm, &filter, after.as_ref(), limit + 1).await?;
     let last = query::cut(&mut rows, limit, |row| row.connection.id.as_str().to_owned());
-    let next = query::next("/api/calendar/admin/connections/", raw.as_deref(), last.as_deref());
+    let next = query::next(&gate, caller, PATH, raw.as_deref(), last.as_deref());
     Ok(Json(ConnectionItems { connections: rows.into_iter().map(item).collect(), total_count: total, next }))
 }
 
@@ -347,7 +348,7 @@ async fn set(gate: &Gate, manager: &Manager, id: &str, to: ConnectionStatus) -> 
 /// Pauses a connection with all its links. Changes are kept and carried out after it resumes.
 #[utoipa::path(
     post, path = "/api/calendar/admin/connections/{id}/pause/", tag = "admin", operation_id = "adminPauseConnection",
-    params(("id" = String, Path, description = "The connection")),
+    params(("id" = String, Path, description = "The connection")), request_body = Option<NoFields>,
     responses((status = 200, description = "It is paused", body = ConnectionDone)),
 )]
 pub async fn pause(
@@ -355,6 +356,7 @@ pub async fn pause(
     manager: Manager,
     _: Query<Nothing>,
     Id(id): Id,
+    _: PerhapsBody<NoFields>,
 ) -> Result<Json<ConnectionDone>, Problem> {
     Ok(Json(set(&gate, &manager, &id, ConnectionStatus::Paused).await?))
 }
@@ -362,7 +364,7 @@ pub async fn pause(
 /// Lets a paused connection run again.
 #[utoipa::path(
     post, path = "/api/calendar/admin/connections/{id}/resume/", tag = "admin", operation_id = "adminResumeConnection",
-    params(("id" = String, Path, description = "The connection")),
+    params(("id" = String, Path, description = "The connection")), request_body = Option<NoFields>,
     responses((status = 200, description = "It runs again", body = ConnectionDone)),
 )]
 pub async fn resume(
@@ -370,6 +372,7 @@ pub async fn resume(
     manager: Manager,
     _: Query<Nothing>,
     Id(id): Id,
+    _: PerhapsBody<NoFields>,
 ) -> Result<Json<ConnectionDone>, Problem> {
     Ok(Json(set(&gate, &manager, &id, ConnectionStatus::Active).await?))
 }
@@ -378,7 +381,7 @@ pub async fn resume(
 /// stays.
 #[utoipa::path(
     post, path = "/api/calendar/admin/connections/{id}/revoke/", tag = "admin", operation_id = "adminRevokeConnection",
-    params(("id" = String, Path, description = "The connection")),
+    params(("id" = String, Path, description = "The connection")), request_body = Option<NoFields>,
     responses((status = 200, description = "It is revoked", body = ConnectionDone)),
 )]
 pub async fn revoke(
@@ -387,6 +390,7 @@ pub async fn revoke(
     manager: Manager,
     _: Query<Nothing>,
     Id(id): Id,
+    _: PerhapsBody<NoFields>,
 ) -> Result<Json<ConnectionDone>, Problem> {
     let connection = of_firm(&mut gate.store.read().await?, &manager, &id).await?;
     let by = manager.0.caller.name.as_str().to_owned();
@@ -407,7 +411,7 @@ pub async fn revoke(
 /// Lets a link that the mass-change guard stopped remove what its preview shows, once.
 #[utoipa::path(
     post, path = "/api/calendar/admin/links/{id}/confirm/", tag = "admin", operation_id = "adminConfirmLink",
-    params(("id" = String, Path, description = "The link")),
+    params(("id" = String, Path, description = "The link")), request_body = Option<NoFields>,
     responses((status = 200, description = "Its next run begins at once", body = LinkDone)),
 )]
 pub async fn confirm(
@@ -415,6 +419,7 @@ pub async fn confirm(
     manager: Manager,
     _: Query<Nothing>,
     Id(id): Id,
+    _: PerhapsBody<NoFields>,
 ) -> Result<Json<LinkDone>, Problem> {
     let mut tx = gate.store.write().await?;
     let link = tx.link_by_id(&manager.0.caller.firm, &LinkId::from_text(id.as_str())).await?;

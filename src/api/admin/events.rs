@@ -1,4 +1,4 @@
-//! What was done and by whom, and the providers' channels to us.
+//! What was done and by whom.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -7,13 +7,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::manager::Manager;
 use super::query;
-use crate::api::extract::Query;
+use crate::api::extract::{Query, is_id};
 use crate::api::problem::Problem;
 use crate::api::times::stamp;
 use crate::auth::Gate;
-use crate::domain::ids::ChannelId;
-use crate::domain::time::Instant;
-use crate::store::{AuditEvent, AuditFilter, ChannelFilter, ChannelRow, ChannelState};
+use crate::domain::ids::UserId;
+use crate::store::{AuditEvent, AuditFilter, AuditState};
+
+const STATES: &str = "requested, success, failed, refused or done";
+const PATH: &str = "/api/calendar/admin/audit-events/";
 
 /// Which audit events.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -22,8 +24,14 @@ use crate::store::{AuditEvent, AuditFilter, ChannelFilter, ChannelRow, ChannelSt
 pub struct AuditQuery {
     /// Of this kind, such as `calendar_connection_resync_requested`.
     event: Option<String>,
-    /// By this user, or `console` or `system`.
+    /// By this user (id or name), or `console` or `system`.
     user: Option<String>,
+    /// `requested`, `success`, `failed`, `refused` or `done`.
+    status: Option<String>,
+    /// On a connection at this provider, a link of one or an attempt with one.
+    provider: Option<String>,
+    /// On an appointment of this project, or an attempt with one.
+    project: Option<String>,
     /// On this target.
     target: Option<String>,
     /// In any of its words.
@@ -36,8 +44,7 @@ pub struct AuditQuery {
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
     /// Where the page begins: from `next` of the page before.
-    #[param(minimum = 1)]
-    cursor: Option<i64>,
+    cursor: Option<String>,
 }
 
 /// An administrative or security act.
@@ -51,6 +58,9 @@ pub struct AuditItem {
     number: i64,
     /// What was done.
     event: String,
+    /// `requested`: what came of it is an event of its own; `success` or `failed`: what came of it; `refused`; `done`: it
+    /// was done as it was asked for.
+    status: &'static str,
     /// Who did it: a user's name, `console` or `system`.
     actor: String,
     /// On what: an id or name.
@@ -64,6 +74,8 @@ pub struct AuditItem {
     correlation_id: String,
     /// What else is worth knowing.
     details: serde_json::Value,
+    /// Its hash over all of that and the event before, in hexadecimal; to compare with what was noted elsewhere.
+    chain: String,
 }
 
 /// A page of audit events.
@@ -84,6 +96,7 @@ fn audit_item(event: AuditEvent) -> AuditItem {
     AuditItem {
         audit_event_id: event.id.as_str().to_owned(),
         number: event.number,
+        status: AuditState::of(&event.act.action).as_str(),
         event: event.act.action,
         actor: event.act.actor,
         target: event.act.target,
@@ -91,6 +104,7 @@ fn audit_item(event: AuditEvent) -> AuditItem {
         address: event.act.address,
         correlation_id: event.act.correlation_id,
         details: serde_json::from_str(&event.act.details).unwrap_or_default(),
+        chain: event.chain.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 
@@ -107,135 +121,31 @@ pub async fn audit_events(
 ) -> Result<Json<AuditItems>, Problem> {
     let caller = &manager.0.caller;
     let limit = query::limit(asked.limit)?;
-    if asked.cursor.is_some_and(|number| number < 1) {
-        return Err(Problem::value("cursor", "take it from `next` of the page before"));
-    }
+    let after = query::cursor(&gate, caller, PATH, asked.cursor.as_deref())?;
+    // What we signed is a number.
+    let before = after.and_then(|number| number.parse().ok());
     let mut tx = gate.store.read().await?;
     let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
     let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
     let filter = AuditFilter {
         action: query::word("event", asked.event)?,
-        actor: query::word("user", asked.user)?,
+        actor: match query::word("user", asked.user)? {
+            Some(id) if is_id(&id) => {
+                let user = tx.user(&caller.firm, &UserId::from_text(id)).await?;
+                Some(user.map(|user| user.name.as_str().to_owned()).unwrap_or_default())
+            }
+            other => other,
+        },
+        state: query::one_of("status", asked.status.as_deref(), AuditState::parse, STATES)?,
+        provider: query::provider(asked.provider.as_deref())?,
+        project: query::word("project", asked.project)?,
         target: query::word("target", asked.target)?,
         text: query::word("text", asked.text)?,
         from,
         until,
     };
-    let (mut events, total) = tx.audit_page(&caller.firm, &filter, asked.cursor, limit + 1).await?;
+    let (mut events, total) = tx.audit_page(&caller.firm, &filter, before, limit + 1).await?;
     let last = query::cut(&mut events, limit, |event| event.number.to_string());
-    let next = query::next("/api/calendar/admin/audit-events/", raw.as_deref(), last.as_deref());
+    let next = query::next(&gate, caller, PATH, raw.as_deref(), last.as_deref());
     Ok(Json(AuditItems { audit_events: events.into_iter().map(audit_item).collect(), total_count: total, next }))
-}
-
-/// Which webhook channels.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct WebhooksQuery {
-    /// `active`, `expired` or `replaced`.
-    status: Option<String>,
-    /// At this provider.
-    provider: Option<String>,
-    /// Of this user: id or name.
-    user: Option<String>,
-    /// Made on or after this day or time.
-    start_date: Option<String>,
-    /// Made until this day, or before this time.
-    end_date: Option<String>,
-    /// Items on a page.
-    #[param(minimum = 1, maximum = 100, default = 100)]
-    limit: Option<u32>,
-    /// Where the page begins: from `next` of the page before.
-    cursor: Option<String>,
-}
-
-/// A channel over which a provider tells us that something changed.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AdminWebhook)]
-pub struct WebhookItem {
-    /// Its id.
-    webhook_id: String,
-    /// The connection.
-    connection_id: String,
-    /// The link.
-    link_id: String,
-    /// The provider.
-    provider: &'static str,
-    /// `active`, `expired` or `replaced`.
-    status: &'static str,
-    /// Whose connection it is.
-    user_id: String,
-    /// Their name.
-    user_name: String,
-    /// When it was made.
-    #[schema(format = DateTime)]
-    created_at: String,
-    /// When it ends; another is made before.
-    #[schema(format = DateTime)]
-    expires_at: String,
-    /// When it last spoke.
-    #[schema(required, format = DateTime)]
-    last_notified_at: Option<String>,
-}
-
-/// A page of webhook channels.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AdminWebhooks)]
-pub struct WebhookItems {
-    /// Newest first.
-    webhooks: Vec<WebhookItem>,
-    /// How many there are on all pages.
-    #[schema(minimum = 0)]
-    total_count: i64,
-    /// The path of the next page; `null`: this is the last.
-    #[schema(required)]
-    next: Option<String>,
-}
-
-fn webhook_item(row: ChannelRow, now: Instant) -> WebhookItem {
-    WebhookItem {
-        webhook_id: row.channel.id.as_str().to_owned(),
-        connection_id: row.connection.as_str().to_owned(),
-        link_id: row.channel.link.as_str().to_owned(),
-        provider: row.provider.as_str(),
-        status: ChannelState::of(&row.channel, now).as_str(),
-        user_id: row.user.0.as_str().to_owned(),
-        user_name: row.user.1,
-        created_at: stamp(row.channel.created),
-        expires_at: stamp(row.channel.expires),
-        last_notified_at: row.channel.last_notified.map(stamp),
-    }
-}
-
-/// Lists the firm's webhook channels, newest first.
-#[utoipa::path(
-    get, path = "/api/calendar/admin/webhooks/", tag = "admin", operation_id = "adminWebhooks", params(WebhooksQuery),
-    responses((status = 200, description = "A page of them", body = WebhookItems)),
-)]
-pub async fn webhooks(
-    State(gate): State<Gate>,
-    manager: Manager,
-    Query(asked): Query<WebhooksQuery>,
-    RawQuery(raw): RawQuery,
-) -> Result<Json<WebhookItems>, Problem> {
-    let caller = &manager.0.caller;
-    let (limit, after) = (query::limit(asked.limit)?, query::cursor(asked.cursor.as_deref())?);
-    let after = after.map(ChannelId::from_text);
-    let mut tx = gate.store.read().await?;
-    let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
-    let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
-    let states = "active, expired or replaced";
-    let filter = ChannelFilter {
-        state: query::one_of("status", asked.status.as_deref(), ChannelState::parse, states)?,
-        provider: query::provider(asked.provider.as_deref())?,
-        user: query::user(&mut tx, caller, asked.user.as_deref()).await?,
-        from,
-        until,
-    };
-    let (mut rows, total) = tx.channel_page(&caller.firm, &filter, after.as_ref(), limit + 1).await?;
-    let last = query::cut(&mut rows, limit, |row| row.channel.id.as_str().to_owned());
-    let next = query::next("/api/calendar/admin/webhooks/", raw.as_deref(), last.as_deref());
-    let now = tx.now();
-    let webhooks = rows.into_iter().map(|row| webhook_item(row, now)).collect();
-    Ok(Json(WebhookItems { webhooks, total_count: total, next }))
 }

@@ -1,27 +1,68 @@
-//! Who may manage, and that it is recorded.
+//! Who may manage, and that whatever they ask for is recorded: what they read, what they do, and what was refused them.
 
-use axum::extract::FromRequestParts;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::Method;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+use serde_json::json;
 
 use crate::api::extract::Visitor;
 use crate::api::problem::{Code, Problem};
-use crate::auth::Gate;
-use crate::domain::access::{Credential, Role, Scope};
-use crate::store::WriteTx;
+use crate::auth::{Gate, Visit};
+use crate::domain::access::{Caller, Credential, Right, Role, Scope};
+use crate::domain::change::Via;
+use crate::domain::ids::{FirmId, UserId, UserName};
+use crate::store::{NewAudit, StoreError, WriteTx};
 
 /// The part that all paths have.
 const ROOT: &str = "/api/calendar/admin/";
+/// A path is of any length; what is recorded is not.
+const TARGET_CHARS_MAX: usize = 120;
 
-/// A manager with their own credentials, or with a token of the scope `admin`. What they read is recorded here; what
-/// they do is recorded by whoever does it.
-pub struct Manager(pub Visitor);
+/// In the extensions of a request that comes from the command line of the machine itself, for a firm. The listener puts
+/// none into any request, so nothing from outside has it.
+#[derive(Clone, Debug)]
+pub struct Console(pub FirmId);
+
+/// A manager with their own credentials, or with a token of the scope `admin`; or the console. What they read is recorded
+/// here; what they do is recorded by whoever does it, and what was refused by [`audited`].
+pub struct Manager(pub Visitor, Ledger);
+
+/// What is known of who asks, and whether anything was recorded of it.
+#[derive(Clone, Default)]
+struct Ledger(Arc<Mutex<Entry>>);
+
+#[derive(Default)]
+struct Entry {
+    who: Option<(Caller, Visit)>,
+    recorded: bool,
+}
+
+impl Ledger {
+    fn set(&self, change: impl FnOnce(&mut Entry)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Who asked, if they are known and nothing was recorded of it.
+    fn unrecorded(&self) -> Option<(Caller, Visit)> {
+        let entry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entry.who.clone().filter(|_| !entry.recorded)
+    }
+}
 
 impl FromRequestParts<Gate> for Manager {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gate: &Gate) -> Result<Manager, Problem> {
-        let visitor = Visitor::from_request_parts(parts, gate).await?;
+        let ledger = parts.extensions.get::<Ledger>().cloned().unwrap_or_default();
+        let visitor = match parts.extensions.get::<Console>().cloned() {
+            Some(Console(firm)) => console(parts, firm)?,
+            None => Visitor::from_request_parts(parts, gate).await?,
+        };
+        ledger.set(|entry| entry.who = Some((visitor.caller.clone(), visitor.visit.clone())));
         if !visitor.caller.has_scope(Scope::Admin) {
             return Err(Problem::new(Code::ScopeMissing, "this needs a token with the scope admin"));
         }
@@ -31,13 +72,11 @@ impl FromRequestParts<Gate> for Manager {
         if visitor.caller.role != Role::Manager {
             return Err(Problem::new(Code::ManagersOnly, "ask a manager of your firm"));
         }
-        let manager = Manager(visitor);
+        let manager = Manager(visitor, ledger);
         if matches!(parts.method, Method::GET | Method::HEAD) {
-            let what = parts.uri.path().strip_prefix(ROOT).unwrap_or_default().trim_end_matches('/');
-            // A path is of any length; what is recorded is not.
-            let what: String = what.chars().take(120).collect();
+            let what = shortened(below_root(parts.uri.path()).unwrap_or_default());
             let mut tx = gate.store.write().await?;
-            manager.record(&mut tx, "calendar_admin_read", &what, &serde_json::json!({})).await?;
+            manager.record(&mut tx, "calendar_admin_read", &what, &json!({})).await?;
             tx.commit().await?;
         }
         Ok(manager)
@@ -53,7 +92,99 @@ impl Manager {
         target: &str,
         details: &serde_json::Value,
     ) -> Result<(), Problem> {
-        let act = self.0.visit.act(&self.0.caller, action, target, details);
-        Ok(tx.audit(&self.0.caller.firm, &act).await?)
+        tx.audit(&self.0.caller.firm, &act(&self.0.caller, &self.0.visit, action, target, details)).await?;
+        self.1.set(|entry| entry.recorded = true);
+        Ok(())
+    }
+}
+
+/// As [`Visit::act`]; the machine itself has no address.
+fn act(caller: &Caller, visit: &Visit, action: &str, target: &str, details: &serde_json::Value) -> NewAudit {
+    let act = visit.act(caller, action, target, details);
+    match caller.credential {
+        Credential::Console => NewAudit { address: String::new(), ..act },
+        _ => act,
+    }
+}
+
+fn console(parts: &Parts, firm: FirmId) -> Result<Visitor, Problem> {
+    let visit = parts.extensions.get::<Visit>().cloned().ok_or_else(Problem::internal)?;
+    let caller = Caller {
+        firm,
+        user: UserId::from_text(""),
+        name: UserName::parse("console").map_err(|_| Problem::internal())?,
+        role: Role::Manager,
+        credential: Credential::Console,
+        most: Right::Own,
+    };
+    let cause = visit.cause(Via::Api, &caller, &parts.headers);
+    Ok(Visitor { caller, visit, cause })
+}
+
+fn below_root(path: &str) -> Option<&str> {
+    path.strip_prefix(ROOT).map(|rest| rest.trim_end_matches('/'))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(TARGET_CHARS_MAX).collect()
+}
+
+/// Records what was refused to somebody who is known: who is no manager, and what managers asked for in vain.
+pub async fn audited(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let Some(what) = below_root(request.uri().path()).map(ToOwned::to_owned) else { return next.run(request).await };
+    let (ledger, method) = (Ledger::default(), request.method().clone());
+    request.extensions_mut().insert(ledger.clone());
+    let response = next.run(request).await;
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        let code = response.extensions().get::<Code>().map(|code| code.as_str());
+        let details =
+            json!({ "method": method.as_str(), "path": shortened(&what), "status": status.as_u16(), "code": code });
+        let (action, target) = match status.as_u16() {
+            403 => ("calendar_admin_denied", what.as_str()),
+            _ => refused(&what),
+        };
+        if let Some((caller, visit)) = ledger.unrecorded() {
+            let act = act(&caller, &visit, action, &shortened(target), &details);
+            if let Err(error) = append(&gate, &caller.firm, &act).await {
+                tracing::error!(%error, correlation_id = visit.correlation_id, "a refusal could not be recorded");
+            }
+        }
+    }
+    response
+}
+
+async fn append(gate: &Gate, firm: &FirmId, act: &NewAudit) -> Result<(), StoreError> {
+    let mut tx = gate.store.write().await?;
+    tx.audit(firm, act).await?;
+    tx.commit().await
+}
+
+/// What was refused, by the path below the root, and on what.
+fn refused(what: &str) -> (&'static str, &str) {
+    let mut parts = what.split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("connections"), Some(id), Some("resync"), None) => ("calendar_connection_resync_refused", id),
+        (Some("connections"), Some(id), Some("pause"), None) => ("calendar_connection_pause_refused", id),
+        (Some("connections"), Some(id), Some("resume"), None) => ("calendar_connection_resume_refused", id),
+        (Some("connections"), Some(id), Some("revoke"), None) => ("calendar_connection_revoke_refused", id),
+        (Some("appointments"), Some(id), Some("resync"), None) => ("appointment_resync_refused", id),
+        (Some("sync-attempts"), Some(id), Some("replay"), None) => ("calendar_sync_manual_replay_refused", id),
+        (Some("links"), Some(id), Some("confirm"), None) => ("sync_link_confirm_refused", id),
+        _ => ("calendar_admin_refused", what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_has_its_name() {
+        assert_eq!(refused("links/7/confirm"), ("sync_link_confirm_refused", "7"));
+        assert_eq!(refused("sync-attempts/7/replay"), ("calendar_sync_manual_replay_refused", "7"));
+        assert_eq!(refused("connections/7/odd"), ("calendar_admin_refused", "connections/7/odd"));
+        assert_eq!(below_root("/api/calendar/admin/webhooks/"), Some("webhooks"));
+        assert_eq!(below_root("/api/feeds/"), None);
     }
 }

@@ -2,17 +2,18 @@
 //! replaying, pausing, revoking, confirming.
 //!
 //! Everybody else is refused before anything is looked at. Every call is an audit event: those that only read as
-//! `calendar_admin_read` with what was read, the others by their own names. Paths end in a slash and are answered
+//! `calendar_admin_read` with what was read, the others by their own names, what was refused to somebody known as
+//! `…_refused` or `calendar_admin_denied`. `kalends admin` sends the same requests. Paths end in a slash and are answered
 //! without it as well; names are in snake_case here, as the documents of the platform have them.
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `manager` | who may, and the audit of what is read |
+//! | `manager` | who may, and the audit of what is read or refused |
 //! | `query` | filters, pages and what comes after a page |
 //! | `connections` | the list, one's figures, pause, resume, revoke; a link's confirmation |
 //! | `attempts` | attempts of all or one connection |
 //! | `anew` | resyncs and replays |
-//! | `events` | audit events and webhooks |
+//! | `events`, `webhooks` | audit events; the providers' channels to us |
 //! | `summary` | everything at a glance |
 
 mod anew;
@@ -22,6 +23,7 @@ mod events;
 mod manager;
 mod query;
 mod summary;
+mod webhooks;
 
 pub use anew::{
     __path_replay, __path_resync_appointment, __path_resync_connection, replay, resync_appointment, resync_connection,
@@ -31,8 +33,10 @@ pub use connections::{
     __path_confirm, __path_connections, __path_pause, __path_resume, __path_revoke, __path_sync_status, confirm,
     connections, pause, resume, revoke, sync_status,
 };
-pub use events::{__path_audit_events, __path_webhooks, audit_events, webhooks};
+pub use events::{__path_audit_events, audit_events};
+pub use manager::{Console, audited};
 pub use summary::{__path_metrics_summary, metrics_summary};
+pub use webhooks::{__path_webhooks, webhooks};
 
 use axum::Router;
 use axum::routing::{get, post};

@@ -4,7 +4,9 @@
 use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
 use jiff::ToSpan;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use crate::api::appointments::reader_zone;
 use crate::api::extract::{Body, is_id};
@@ -19,6 +21,8 @@ use crate::store::ReadTx;
 
 /// Items on a page.
 pub const PAGE: u32 = 100;
+/// Of the mark in a cursor: enough that nobody makes one up.
+const MARK_BYTES: usize = 8;
 /// The longest word of a filter.
 const WORD_CHARS_MAX: usize = 200;
 
@@ -30,12 +34,23 @@ pub fn limit(given: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
-/// Where a page begins.
-pub fn cursor(given: Option<&str>) -> Result<Option<&str>, Problem> {
-    match given {
-        Some(text) if !is_id(text) => Err(Problem::value("cursor", "take it from `next` of the page before")),
-        other => Ok(other),
-    }
+/// Where a page begins: behind the item that our own mark in the cursor is about, whether that is still there or not. Any
+/// other cursor is refused, also one of another list or firm.
+pub fn cursor<'a>(
+    gate: &Gate,
+    caller: &Caller,
+    path: &str,
+    given: Option<&'a str>,
+) -> Result<Option<&'a str>, Problem> {
+    let Some(text) = given else { return Ok(None) };
+    // The mark is no secret to guess: nothing is reached behind it that is not reached without.
+    let own = text.split_once('.').filter(|(place, mark)| *mark == mark_of(gate, caller, path, place));
+    own.map(|(place, _)| Some(place)).ok_or_else(|| Problem::value("cursor", "take it from `next` of the page before"))
+}
+
+fn mark_of(gate: &Gate, caller: &Caller, path: &str, place: &str) -> String {
+    let hash = gate.store.hash("page", &format!("{} {path} {place}", caller.firm));
+    hash.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A word to filter by.
@@ -103,14 +118,32 @@ pub fn cut<R>(rows: &mut Vec<R>, limit: u32, place: impl Fn(&R) -> String) -> Op
 }
 
 /// The path of the page after one: the same question, as it was asked, going on after `after`.
-pub fn next(path: &str, asked: Option<&str>, after: Option<&str>) -> Option<String> {
+pub fn next(gate: &Gate, caller: &Caller, path: &str, asked: Option<&str>, after: Option<&str>) -> Option<String> {
     let after = after?;
+    Some(next_path(path, asked, &format!("{after}.{}", mark_of(gate, caller, path, after))))
+}
+
+fn next_path(path: &str, asked: Option<&str>, cursor: &str) -> String {
     let asked = url::form_urlencoded::parse(asked.unwrap_or_default().as_bytes());
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(asked.filter(|(name, _)| name != "cursor"));
-    query.append_pair("cursor", after);
-    Some(format!("{path}?{}", query.finish()))
+    query.append_pair("cursor", cursor);
+    format!("{path}?{}", query.finish())
 }
+
+/// A switch in a query: also on where it is named without a value.
+pub fn switch<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "" | "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(D::Error::custom("true or false")),
+    }
+}
+
+/// The body of an operation that takes none: nothing, or an empty object.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoFields {}
 
 /// A JSON object of the shape `T`, or no body at all.
 pub struct PerhapsBody<T>(pub T);
@@ -133,9 +166,8 @@ mod tests {
     #[test]
     fn the_next_page_is_asked_for_as_this_one_was() {
         let asked = Some("text=a%26b+c&cursor=old&limit=2");
-        assert_eq!(next("/x/", asked, Some("new")).as_deref(), Some("/x/?text=a%26b+c&limit=2&cursor=new"));
-        assert_eq!(next("/x/", None, Some("new")).as_deref(), Some("/x/?cursor=new"));
-        assert_eq!(next("/x/", asked, None), None);
+        assert_eq!(next_path("/x/", asked, "new"), "/x/?text=a%26b+c&limit=2&cursor=new");
+        assert_eq!(next_path("/x/", None, "new"), "/x/?cursor=new");
     }
 
     #[test]

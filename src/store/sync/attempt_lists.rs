@@ -3,7 +3,7 @@
 //! A firm may have millions. So a page is a range of ids and never skips rows, and a total is the sum of days counted as
 //! they were recorded, plus the rows of the days that the range cuts.
 
-use super::attempts::{ATTEMPT_COLUMNS, Attempt, attempt_of, day_of};
+use super::attempts::{ATTEMPT_COLUMN_COUNT, ATTEMPT_COLUMNS, Attempt, attempt_of, day_of};
 use crate::domain::ids::{AttemptId, ConnectionId, FirmId, UserId};
 use crate::domain::sync::{ErrorClass, Provider};
 use crate::domain::time::{DAY_MS, Instant};
@@ -226,8 +226,8 @@ impl ReadTx {
         for row in &found {
             rows.push(AttemptRow {
                 attempt: attempt_of(row)?,
-                provider: row.word(17, Provider::parse)?,
-                user: (UserId::from_text(row.text(18)?), row.text(19)?),
+                provider: row.word(ATTEMPT_COLUMN_COUNT, Provider::parse)?,
+                user: (UserId::from_text(row.text(ATTEMPT_COLUMN_COUNT + 1)?), row.text(ATTEMPT_COLUMN_COUNT + 2)?),
             });
         }
         let more = rows.len() > limit_of(wanted);
@@ -314,12 +314,19 @@ impl ReadTx {
         if let Some(provider) = filter.provider {
             days.add(" and a.provider = ?", provider.as_str());
         }
-        days.text.push_str(filter.state.map_or("", AttemptState::condition));
+        // Days count calls as they ended; what was replayed since with success is a success in the lists.
+        let sum = match filter.state {
+            None => "a.attempts",
+            Some(AttemptState::Success) => "case when a.outcome = 'success' then a.attempts else a.repaired end",
+            Some(failed) => {
+                days.text.push_str(failed.condition());
+                "a.attempts - a.repaired"
+            }
+        };
         if let Some(class) = filter.class {
             days.add(" and a.error_class = ?", class.as_str());
         }
-        let sql =
-            format!("select cast(coalesce(sum(a.attempts), 0) as bigint) from attempt_days a where {}", days.text);
+        let sql = format!("select cast(coalesce(sum({sum}), 0) as bigint) from attempt_days a where {}", days.text);
         self.first(&sql, days.values).await?.map_or(Ok(0), |r| r.int(0))
     }
 

@@ -56,11 +56,23 @@ pub struct Attempt {
     pub completed: Instant,
     /// As in the logs.
     pub correlation_id: String,
+    /// When a replay of it succeeded: what it was about is done.
+    pub replayed: Option<Instant>,
+}
+
+impl Attempt {
+    /// `success` or `failed`; what was replayed with success succeeded.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        if self.replayed.is_some() { "success" } else { self.what.outcome() }
+    }
 }
 
 pub(super) const ATTEMPT_COLUMNS: &str = "a.attempt_id, a.run_id, a.link_id, a.connection_id, a.operation, a.way, a.object_id, \
      a.remote_id, a.outcome, a.error_class, a.error_summary, a.retry_count, a.next_retry_ms, a.max_retries_reached, \
-     a.started_ms, a.completed_ms, a.correlation_id";
+     a.started_ms, a.completed_ms, a.correlation_id, a.replayed_ms";
+/// How many columns those are.
+pub(super) const ATTEMPT_COLUMN_COUNT: usize = 18;
 
 pub(super) fn attempt_of(row: &Row) -> Result<Attempt, StoreError> {
     let class = row.opt_text(9)?.and_then(|t| ErrorClass::parse(&t));
@@ -83,6 +95,7 @@ pub(super) fn attempt_of(row: &Row) -> Result<Attempt, StoreError> {
         },
         completed: row.instant(15)?,
         correlation_id: row.text(16)?,
+        replayed: row.opt_instant(17)?,
     })
 }
 
@@ -225,13 +238,99 @@ impl WriteTx {
         Ok(id)
     }
 
+    /// Notes that a request replays a failed attempt; [`WriteTx::settle_replay`] notes what came of it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn begin_replay(
+        &mut self,
+        firm: &FirmId,
+        id: &AttemptId,
+        correlation_id: &str,
+    ) -> Result<(), StoreError> {
+        self.exec(
+            "update attempts set replay_correlation = $3 where firm_id = $1 and attempt_id = $2 and outcome = 'failed'",
+            args![firm, id, correlation_id],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    /// The attempts of a link that this request replays and whose outcome is not known yet: those about an object, or
+    /// those about none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn replays_under_way(
+        &mut self,
+        (firm, link): (&FirmId, &LinkId),
+        correlation_id: &str,
+        object: Option<&ObjectId>,
+    ) -> Result<Vec<AttemptId>, StoreError> {
+        let rows = self
+            .all(
+                "select attempt_id from attempts where firm_id = $1 and link_id = $2 and replay_correlation = $3 \
+                 and coalesce(object_id, '') = $4 limit 10",
+                args![firm, link, correlation_id, object.map_or("", ObjectId::as_str)],
+            )
+            .await?;
+        rows.iter().map(|row| row.text(0).map(AttemptId::from_text)).collect()
+    }
+
+    /// Notes how a replay went. Where it succeeded the attempt is a success from now on, and its day's counts know. Whether
+    /// it was not noted before: whoever is first tells the audit.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn settle_replay(
+        &mut self,
+        firm: &FirmId,
+        id: &AttemptId,
+        correlation_id: &str,
+        succeeded: bool,
+    ) -> Result<bool, StoreError> {
+        let ended = "replay_correlation = null where firm_id = $1 and attempt_id = $2 and replay_correlation = $3";
+        if !succeeded {
+            let sql = format!("update attempts set {ended}");
+            return Ok(self.exec(&sql, args![firm, id, correlation_id]).await? == 1);
+        }
+        let sql = format!(
+            "update attempts set outcome = 'success', unanswered = 0, next_retry_ms = null, replayed_ms = $4, {ended} \
+             and outcome = 'failed'"
+        );
+        let now = self.now();
+        if self.exec(&sql, args![firm, id, correlation_id, now]).await? != 1 {
+            return Ok(false);
+        }
+        let Some(attempt) = self.attempt(firm, id).await? else { return Ok(true) };
+        self.exec(
+            "update attempt_days set repaired = repaired + 1 where firm_id = $1 and day = $2 and shard = $3 \
+             and operation = $4 and way = $5 and outcome = 'failed' and error_class = $6 and max_retries_reached = $7 \
+             and kept = 1 and provider = (select provider from connections where firm_id = $1 and connection_id = $8)",
+            args![
+                firm,
+                day_of(attempt.what.started),
+                shard_of(&attempt.connection),
+                attempt.what.operation.as_str(),
+                attempt.what.way.as_str(),
+                attempt.what.failure.as_ref().map_or("", |f| f.0.as_str()),
+                attempt.what.max_retries_reached,
+                &attempt.connection
+            ],
+        )
+        .await?;
+        Ok(true)
+    }
+
     /// Takes the attempts of a user's links away; the days keep their counts.
     pub(super) async fn remove_attempts_of(&mut self, firm: &FirmId, user: &UserId) -> Result<u64, StoreError> {
         let links = "link_id in (select link_id from links where firm_id = $1 and user_id = $2)";
+        // A call stays counted as it ended, whatever a replay made of it.
+        let counted = "case when replayed_ms is null then outcome else 'failed' end";
         let grouped = format!(
-            "select connection_id, started_ms / {DAY_MS}, operation, way, outcome, coalesce(error_class, ''), \
-             max_retries_reached, count(*) from attempts where firm_id = $1 and {links} \
-             group by connection_id, started_ms / {DAY_MS}, operation, way, outcome, coalesce(error_class, ''), \
+            "select connection_id, started_ms / {DAY_MS}, operation, way, {counted}, coalesce(error_class, ''), \
+             max_retries_reached, count(*), count(replayed_ms) from attempts where firm_id = $1 and {links} \
+             group by connection_id, started_ms / {DAY_MS}, operation, way, {counted}, coalesce(error_class, ''), \
              max_retries_reached"
         );
         for row in self.all(&grouped, args![firm, user]).await? {
@@ -251,8 +350,12 @@ impl WriteTx {
             let same = "firm_id = $1 and day = $2 and shard = $3 and operation = $5 and way = $6 and outcome = $7 \
                  and error_class = $8 and max_retries_reached = $9 \
                  and provider = (select provider from connections where firm_id = $1 and connection_id = $4)";
-            let sql = format!("update attempt_days set attempts = attempts - $10 where {same} and kept = 1");
-            self.exec(&sql, key.clone()).await?;
+            let mut with_repaired = key.clone();
+            with_repaired.push(row.int(8)?.into());
+            let sql = format!(
+                "update attempt_days set attempts = attempts - $10, repaired = repaired - $11 where {same} and kept = 1"
+            );
+            self.exec(&sql, with_repaired).await?;
             self.exec(
                 "insert into attempt_days (firm_id, day, shard, provider, operation, way, outcome, error_class, \
                  max_retries_reached, kept, attempts) select $1, $2, $3, provider, $5, $6, $7, $8, $9, 0, $10 \

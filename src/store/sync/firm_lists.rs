@@ -92,6 +92,10 @@ pub struct ChannelFilter {
     pub provider: Option<Provider>,
     /// Of this user.
     pub user: Option<UserId>,
+    /// Of a connection that carries an appointment of this project.
+    pub project: Option<String>,
+    /// In the account, the connection's label, the user's name, or the id of the channel, link or connection.
+    pub text: Option<String>,
     /// Made at or after.
     pub from: Option<Instant>,
     /// Made before.
@@ -141,6 +145,11 @@ fn row_of(row: &Row) -> Result<ConnectionRow, StoreError> {
     })
 }
 
+/// That a connection carries an appointment of a project.
+const OF_PROJECT: &str = " and k.connection_id in (select l.connection_id from objects o \
+     join mappings m on m.firm_id = o.firm_id and m.object_id = o.object_id \
+     join links l on l.firm_id = m.firm_id and l.link_id = m.link_id where o.firm_id = $1 and o.project_id = ?)";
+
 /// What a connection's links say of it together.
 const OF_LINKS: &str = "(select count(*) from links l where l.firm_id = k.firm_id and l.connection_id = k.connection_id \
      and l.status <> 'detached'), \
@@ -171,11 +180,7 @@ impl ReadTx {
         all.add(" and k.user_id = ?", filter.user.as_ref());
         all.add(" and k.created_ms >= ?", filter.from);
         all.add(" and k.created_ms < ?", filter.until);
-        let of_project = " and k.connection_id in (select l.connection_id from objects o \
-             join mappings m on m.firm_id = o.firm_id and m.object_id = o.object_id \
-             join links l on l.firm_id = m.firm_id and l.link_id = m.link_id \
-             where o.firm_id = $1 and o.project_id = ?)";
-        all.add(of_project, filter.project.as_ref());
+        all.add(OF_PROJECT, filter.project.as_ref());
         let in_text = " and (lower(k.account) like ? escape '!' or lower(k.label) like ? escape '!' \
              or lower(coalesce(k.status_note, '')) like ? escape '!' or lower(u.name) like ? escape '!')";
         all.add(in_text, filter.text.as_deref().map(like));
@@ -214,6 +219,11 @@ impl ReadTx {
         }
         all.add(" and k.provider = ?", filter.provider.map(Provider::as_str));
         all.add(" and k.user_id = ?", filter.user.as_ref());
+        all.add(OF_PROJECT, filter.project.as_ref());
+        let in_text = " and (lower(k.account) like ? escape '!' or lower(k.label) like ? escape '!' \
+             or lower(u.name) like ? escape '!' or c.channel_id like ? escape '!' or c.link_id like ? escape '!' \
+             or k.connection_id like ? escape '!')";
+        all.add(in_text, filter.text.as_deref().map(like));
         all.add(" and c.created_ms >= ?", filter.from);
         all.add(" and c.created_ms < ?", filter.until);
         let from = "from channels c join links l on l.firm_id = c.firm_id and l.link_id = c.link_id \

@@ -223,7 +223,7 @@ impl ReadTx {
             )
         };
         let sql = format!(
-            "select count(*), cast(coalesce(sum(case when {} or {} or {} or {} then 1 else 0 end), 0) as bigint) \
+            "select count(*), cast(coalesce(sum(case when {} or {} or {} or {} or u.last_seen_ms > $2 then 1 else 0 end), 0) as bigint) \
              from users u where {} and u.disabled_ms is null",
             seen("app_passwords", "last_used_ms"),
             seen("api_tokens", "last_used_ms"),

@@ -11,12 +11,12 @@ use super::desk::unusable;
 use super::hear::{CONFIRM_MAX, Listing, News};
 use super::loss::Loss;
 use super::pull::{ITEMS_PER_WRITE, PAGES_MAX};
-use super::record::listing;
+use super::record::{by_system, listing, settle_replay};
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::ids::{AttemptId, ConnectionId, FirmId, ObjectId};
 use crate::domain::object::CalendarObject;
 use crate::domain::sync::{AttemptKind, ConnectionStatus, ErrorClass, LinkStatus, RemoteId, RunKind, RunStatus, Way};
-use crate::store::{Attempt, Connection, Due, Link, Mapping, NewAttempt, Run, RunFilter, WriteTx};
+use crate::store::{Attempt, Connection, Due, Link, Mapping, NewAttempt, Run, RunFilter, StoreError, WriteTx};
 use crate::sync::desk::{Anew, Bounds, DeskError};
 use crate::upstream::{Folded, Next};
 
@@ -26,6 +26,16 @@ const ANSWER_AFTER: Duration = Duration::from_secs(20);
 const ATTEMPTS_MAX: u32 = 100;
 /// Runs that an order looks through for its own.
 const RUNS_MAX: u32 = 20;
+
+/// What the audit is told of an order that takes longer than somebody waits.
+enum Late {
+    Replay(FirmId, AttemptId, String),
+    Resync { firm: FirmId, action: &'static str, target: String, correlation_id: String },
+}
+
+fn late(action: &'static str, firm: &FirmId, target: &str, correlation_id: &str) -> Late {
+    Late::Resync { firm: firm.clone(), action, target: target.to_owned(), correlation_id: correlation_id.to_owned() }
+}
 
 impl Engine {
     /// Everything of a connection's active links, or what lies between two times.
@@ -45,8 +55,8 @@ impl Engine {
         if links.is_empty() {
             return Err(DeskError::Refused("no link of this connection is active".to_owned()));
         }
-        let engine = self.clone();
-        self.in_time(correlation_id.clone(), async move {
+        let (engine, late) = (self.clone(), late("calendar_connection_resync", firm, id.as_str(), &correlation_id));
+        self.in_time(late, correlation_id.clone(), async move {
             let mut all = Anew::begun(&correlation_id);
             for link in &links {
                 let one = match bounds == Bounds::default() {
@@ -74,7 +84,8 @@ impl Engine {
             return Err(DeskError::Refused("no active link carries this appointment".to_owned()));
         }
         let (engine, object) = (self.clone(), object.clone());
-        self.in_time(correlation_id.clone(), async move {
+        let late = late("appointment_resync", firm, object.as_str(), &correlation_id);
+        self.in_time(late, correlation_id.clone(), async move {
             let mut all = Anew::begun(&correlation_id);
             for link in &links {
                 all.add(engine.resync_object(link, &object, &correlation_id).await?);
@@ -97,6 +108,9 @@ impl Engine {
         let connection = tx.connection(firm, &link.connection).await?.ok_or(DeskError::NotFound)?;
         drop(tx);
         match attempt.what.failure {
+            _ if attempt.replayed.is_some() => {
+                return Err(DeskError::Refused("this attempt was replayed with success".to_owned()));
+            }
             None => return Err(DeskError::Refused("this attempt succeeded".to_owned())),
             Some((ErrorClass::NonRetryable, _)) => {
                 return Err(DeskError::Refused("what failed for good is not tried again".to_owned()));
@@ -106,7 +120,8 @@ impl Engine {
         self.demand_usable(&connection)?;
         demand_active(&link)?;
         let engine = self.clone();
-        self.in_time(correlation_id.clone(), async move {
+        let late = Late::Replay(firm.clone(), attempt.id.clone(), correlation_id.clone());
+        self.in_time(late, correlation_id.clone(), async move {
             let (id, what) = (correlation_id.as_str(), attempt.what);
             match (what.way, &what.object) {
                 (Way::Push, Some(object)) => engine.send_again(&link, object, id).await,
@@ -118,17 +133,52 @@ impl Engine {
         .await
     }
 
-    /// Waits for the work's end, but not for ever: it goes on by itself.
+    /// Waits for the work's end, but not for ever: it goes on by itself, and tells the audit then what came of it.
     async fn in_time(
         &self,
+        late: Late,
         correlation_id: String,
         work: impl Future<Output = Result<Anew, DeskError>> + std::marker::Send + 'static,
     ) -> Result<Anew, DeskError> {
-        match tokio::time::timeout(ANSWER_AFTER, tokio::spawn(work)).await {
+        let mut work = tokio::spawn(work);
+        match tokio::time::timeout(ANSWER_AFTER, &mut work).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(DeskError::Closed),
-            Err(_) => Ok(Anew { status: RunStatus::Running, ..Anew::begun(&correlation_id) }),
+            Err(_) => {
+                let engine = self.clone();
+                tokio::spawn(async move {
+                    let done = work.await.unwrap_or(Err(DeskError::Closed));
+                    if let Err(error) = engine.tell_late(late, done).await {
+                        tracing::warn!(%error, "the audit could not be told what came of an order");
+                    }
+                });
+                Ok(Anew { status: RunStatus::Running, ..Anew::begun(&correlation_id) })
+            }
         }
+    }
+
+    /// Tells the audit what came of an order for which nobody waits any more.
+    async fn tell_late(&self, late: Late, done: Result<Anew, DeskError>) -> Result<(), StoreError> {
+        let (synced, why) = match done {
+            // Another node goes on with it.
+            Ok(anew) if anew.status == RunStatus::Running => return Ok(()),
+            Ok(anew) if anew.status == RunStatus::Failed => (0, Some(anew.why.unwrap_or_default())),
+            Ok(anew) => (anew.synced, None),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        let mut tx = self.store().write().await?;
+        match late {
+            Late::Replay(firm, attempt, id) => settle_replay(&mut tx, &firm, &attempt, &id, why.as_deref()).await?,
+            Late::Resync { firm, action, target, correlation_id } => {
+                let (word, details) = match why {
+                    None => ("completed", serde_json::json!({ "synced_count": synced })),
+                    Some(why) => ("failed", serde_json::json!({ "result": why })),
+                };
+                let act = by_system(&format!("{action}_{word}"), &target, &details, &correlation_id);
+                tx.audit(&firm, &act).await?;
+            }
+        }
+        tx.commit().await
     }
 
     fn demand_usable(&self, connection: &Connection) -> Result<(), DeskError> {
