@@ -2,6 +2,7 @@
 //! over all calendars of the caller, in pages with totals.
 
 use super::accounts::User;
+use super::candidates::{long, near, short};
 use super::objects::{HEAD_COLUMNS, HEAD_LEN, ObjectHead, head_of};
 use super::sql::{Arg, StoreError, args};
 use super::tx::ReadTx;
@@ -178,13 +179,12 @@ impl ReadTx {
         (from, to): (Instant, Instant),
         limit: u32,
     ) -> Result<Vec<Bytes>, StoreError> {
-        let rows = self
-            .all(
-                "select data from objects where firm_id = $1 and calendar_id = $2 and component in ('VEVENT', \
-                 'VFREEBUSY') and ends_ms >= $3 and starts_ms <= $4 order by starts_ms limit $5",
-                args![&caller.firm, calendar, from, to, i64::from(limit)],
-            )
-            .await?;
+        let of = "select data, starts_ms from objects where firm_id = $1 and calendar_id = $2 \
+                  and component in ('VEVENT', 'VFREEBUSY') and";
+        let (short, long) = (short("$3", "$4", "$6"), long("$3", "$4"));
+        let sql = format!("select data from ({of} {short} union all {of} {long}) as found order by starts_ms limit $5");
+        let values = args![&caller.firm, calendar, from, to, i64::from(limit), near(from)];
+        let rows = self.all(&sql, values).await?;
         rows.iter().map(|r| r.bytes(0).map(Bytes::from)).collect()
     }
 }

@@ -14,6 +14,7 @@
 //! | `calendars`, `properties` | calendars, and what PROPPATCH keeps |
 //! | `objects`, `door`, `transfer`, `versions` | reading objects; writing them; moving and copying; their past |
 //! | `index` | what an object's columns say of its bytes; made anew with new time zone data |
+//! | `candidates` | what may lie in a range of time, by the index |
 //! | `appointments` | objects that are VEVENTs, as the API lists them |
 //! | `selection` | the objects that a feed shows |
 //! | `sync` | connections, links, mappings, outbox, runs, conflicts |
@@ -26,6 +27,7 @@ mod appointments;
 mod audit;
 mod backup;
 mod calendars;
+mod candidates;
 mod credentials;
 mod doctor;
 mod door;
@@ -53,6 +55,7 @@ pub use appointments::{AppointmentFilter, AppointmentRow, Page};
 pub use audit::{AuditEvent, AuditFilter, AuditState, NewAudit};
 pub use backup::{BackupError, check_backup};
 pub use calendars::CalendarError;
+pub use candidates::Candidate;
 pub use credentials::{ApiToken, AppPassword, is_touch_due};
 pub use doctor::{Finding, Report};
 pub use door::{PutError, PutOutcome, Writing};
@@ -60,7 +63,7 @@ pub use feeds::{Feed, FeedGrant, NewFeed, secret_place};
 pub use gate::{Gate, Passing};
 pub use idempotency::{Remembered, answer_place};
 pub use index::Reindexed;
-pub use objects::{Candidate, Changes, Entry, ObjectHead, StoredObject};
+pub use objects::{Changes, Entry, ObjectHead, StoredObject};
 pub use open::{Database, OpenError};
 pub use properties::{PropertyKey, StoredProperty};
 pub use selection::{Measure, Selected, Selection, SharedUids};

@@ -1,19 +1,31 @@
-//! Reading calendar objects: one, some by name, all of a calendar, what changed since, what lies in a time range.
+//! Reading calendar objects: one, some by name, all of a calendar, what changed since.
 //! Listings come in pages in the order of changes and touch no body.
 
 use bytes::Bytes;
 
-use super::sql::{Row, StoreError, args, placeholders};
+use super::sql::{Arg, Row, StoreError, args, placeholders};
 use super::tx::ReadTx;
 use crate::domain::access::{Access, Caller, Right};
 use crate::domain::appointment::Facts;
 use crate::domain::calendar::Seq;
 use crate::domain::ids::{ObjectId, ResourceName};
-use crate::domain::object::{ComponentKind, ETag, Span};
+use crate::domain::object::{ComponentKind, ETag};
 use crate::domain::time::Instant;
 
 /// How many names one statement asks for: SQLite and PostgreSQL take many more, but a page should stay small.
 pub const NAMES_PER_STATEMENT: usize = 200;
+/// As many names a statement has room for. Few different statements stay prepared; the room that is left over is filled
+/// with the last name once more, which finds nothing new.
+const ROOMS: [usize; 5] = [1, 5, 20, 60, NAMES_PER_STATEMENT];
+
+/// The placeholders for some names, and their values after those that are there.
+fn named(names: &[ResourceName], values: &mut Vec<Arg>) -> String {
+    let room = ROOMS.into_iter().find(|room| *room >= names.len()).unwrap_or(names.len());
+    let list = placeholders(values.len() + 1, room);
+    let fill = names.last().into_iter().cycle().take(room - names.len());
+    values.extend(names.iter().chain(fill).map(Arg::from));
+    list
+}
 
 /// A name in a calendar and the state behind it; `etag` is `None` where the object is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,47 +88,6 @@ pub struct StoredObject {
     pub bytes: Bytes,
 }
 
-/// An object that may lie in a time range, told by the index alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its name.
-    pub name: ResourceName,
-    /// Its tag.
-    pub etag: ETag,
-    /// Where it lies; `None`: undated.
-    pub span: Option<Span>,
-    /// Whether it has more than one instance, so that the span alone does not decide.
-    pub recurring: bool,
-    /// Whether it is all-day.
-    pub all_day: bool,
-    /// Whether TRANSP is TRANSPARENT.
-    pub transparent: bool,
-    /// STATUS in upper case.
-    pub status: Option<String>,
-}
-
-const CANDIDATE_COLUMNS: &str = "etag, starts_ms, ends_ms, floating, recurring, all_day, transparent, status";
-
-/// All of a calendar, walked in the order of names, which is that of its rows.
-fn candidates_by_name() -> String {
-    format!(
-        "select name, {CANDIDATE_COLUMNS} from objects where firm_id = $1 and calendar_id = $2 and component = $3 \
-         and name > $4 order by name limit $5"
-    )
-}
-
-/// What lies in a range, found in the index of spans and put into the order of names afterwards: who walks the names
-/// looks at every row. Joined to nothing, a name is no longer what the rows are in the order of, and no planner is
-/// tempted to.
-fn candidates_by_span() -> String {
-    let of = "from objects where firm_id = $1 and calendar_id = $2 and component = $3 and name || '' > $4 and ends_ms";
-    let columns = format!("name || '' as name, {CANDIDATE_COLUMNS}");
-    format!(
-        "select name, {CANDIDATE_COLUMNS} from (select {columns} {of} >= $6 and starts_ms <= $7 \
-         union all select {columns} {of} is null) as found order by name limit $5"
-    )
-}
-
 pub(super) const HEAD_COLUMNS: &str = "o.object_id, o.name, o.uid, o.etag, o.seq, o.version, o.component, o.created_ms, o.changed_ms, \
      o.bytes_len, o.appointment_type, o.client_id, o.staff_user_id, o.project_id, o.origin";
 /// Columns of a head, for queries that have more.
@@ -155,15 +126,6 @@ pub(super) fn name_of(row: &Row, column: usize) -> Result<ResourceName, StoreErr
 
 fn object_of(row: &Row) -> Result<StoredObject, StoreError> {
     Ok(StoredObject { head: head_of(row)?, bytes: Bytes::from(row.bytes(HEAD_LEN)?) })
-}
-
-/// Where an object lies, from its index columns.
-fn span_of(row: &Row, starts: usize) -> Result<Option<Span>, StoreError> {
-    let floating = row.flag(starts + 2)?;
-    Ok(match (row.opt_instant(starts)?, row.opt_instant(starts + 1)?) {
-        (Some(s), Some(e)) => Some(Span { starts: s, ends: (e != Instant::FAR_FUTURE).then_some(e), floating }),
-        _ => None,
-    })
 }
 
 impl ReadTx {
@@ -227,7 +189,8 @@ impl ReadTx {
         self.first(&sql, args![access.firm(), access.calendar(), uid]).await?.map(|r| object_of(&r)).transpose()
     }
 
-    /// The objects of these names that exist, in no particular order; bodies included.
+    /// The objects of these names that exist, in no particular order; bodies included. `None` where these have more bytes
+    /// together, of which not much more were read.
     ///
     /// # Errors
     /// The database failed.
@@ -235,41 +198,37 @@ impl ReadTx {
         &mut self,
         access: &Access,
         names: &[ResourceName],
-    ) -> Result<Vec<StoredObject>, StoreError> {
+        bytes_max: usize,
+    ) -> Result<Option<Vec<StoredObject>>, StoreError> {
         let mut found = Vec::with_capacity(names.len());
+        let mut bytes = 0_usize;
         for chunk in names.chunks(NAMES_PER_STATEMENT) {
+            let mut values = args![access.firm(), access.calendar()];
             let sql = format!(
                 "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name in ({})",
-                placeholders(3, chunk.len())
+                named(chunk, &mut values)
             );
-            let mut values = args![access.firm(), access.calendar()];
-            values.extend(chunk.iter().map(super::sql::Arg::from));
-            for row in self.all(&sql, values).await? {
-                found.push(object_of(&row)?);
+            let mut fault = None;
+            let tell = |row: Row| match object_of(&row) {
+                Ok(object) => {
+                    bytes = bytes.saturating_add(object.bytes.len());
+                    found.push(object);
+                    bytes <= bytes_max
+                }
+                Err(error) => {
+                    fault = Some(error);
+                    false
+                }
+            };
+            self.link()?.each(&sql, values, tell).await?;
+            if let Some(error) = fault {
+                return Err(error);
+            }
+            if bytes > bytes_max {
+                return Ok(None);
             }
         }
-        Ok(found)
-    }
-
-    /// How many bytes the bodies of the objects of these names have together.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn bytes_named(&mut self, access: &Access, names: &[ResourceName]) -> Result<i64, StoreError> {
-        let mut bytes = 0_i64;
-        for chunk in names.chunks(NAMES_PER_STATEMENT) {
-            let sql = format!(
-                "select cast(coalesce(sum(bytes_len), 0) as bigint) from objects where firm_id = $1 \
-                 and calendar_id = $2 and name in ({})",
-                placeholders(3, chunk.len())
-            );
-            let mut values = args![access.firm(), access.calendar()];
-            values.extend(chunk.iter().map(super::sql::Arg::from));
-            if let Some(row) = self.first(&sql, values).await? {
-                bytes = bytes.saturating_add(row.int(0)?);
-            }
-        }
-        Ok(bytes)
+        Ok(Some(found))
     }
 
     /// As [`ReadTx::objects_named`], without the bodies.
@@ -283,12 +242,11 @@ impl ReadTx {
     ) -> Result<Vec<ObjectHead>, StoreError> {
         let mut found = Vec::with_capacity(names.len());
         for chunk in names.chunks(NAMES_PER_STATEMENT) {
+            let mut values = args![access.firm(), access.calendar()];
             let sql = format!(
                 "select {HEAD_COLUMNS} from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name in ({})",
-                placeholders(3, chunk.len())
+                named(chunk, &mut values)
             );
-            let mut values = args![access.firm(), access.calendar()];
-            values.extend(chunk.iter().map(super::sql::Arg::from));
             for row in self.all(&sql, values).await? {
                 found.push(head_of(&row)?);
             }
@@ -404,42 +362,6 @@ impl ReadTx {
         let sql = "select forgotten_seq from calendars where firm_id = $1 and calendar_id = $2";
         let row = self.first(sql, args![access.firm(), access.calendar()]).await?;
         row.map_or(Ok(Seq(0)), |r| r.int(0).map(Seq))
-    }
-
-    /// Objects of one kind that may have an instance that ends after `from` and starts before `to`, and those
-    /// without any date. At most `limit`, in the order of their names after `after`.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn candidates(
-        &mut self,
-        access: &Access,
-        component: ComponentKind,
-        (from, to): (Instant, Instant),
-        after: Option<&ResourceName>,
-        limit: u32,
-    ) -> Result<Vec<Candidate>, StoreError> {
-        let is_everything = from == Instant::FAR_PAST && to == Instant::FAR_FUTURE;
-        let sql = if is_everything { candidates_by_name() } else { candidates_by_span() };
-        let (name, limit) = (after.map_or("", ResourceName::as_str), i64::from(limit));
-        let mut values = args![access.firm(), access.calendar(), component.name(), name, limit];
-        if !is_everything {
-            values.extend(args![from, to]);
-        }
-        let rows = self.all(&sql, values).await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Candidate {
-                    name: name_of(r, 0)?,
-                    etag: ETag::new(r.text(1)?),
-                    span: span_of(r, 2)?,
-                    recurring: r.flag(5)?,
-                    all_day: r.flag(6)?,
-                    transparent: r.flag(7)?,
-                    status: r.opt_text(8)?,
-                })
-            })
-            .collect()
     }
 
     /// How many objects a calendar holds, and their size in bytes.

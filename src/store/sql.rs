@@ -2,6 +2,7 @@
 //! back; `$1` placeholders, `on conflict` and `returning` read the same on both.
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use rusqlite::types::Value;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, PgConnection, Row as _};
@@ -248,6 +249,27 @@ impl Link<'_> {
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
+    }
+
+    /// Runs a query; its rows one by one until `tell` has enough.
+    pub(super) async fn each(
+        self,
+        sql: &str,
+        args: Vec<Arg>,
+        mut tell: impl FnMut(Row) -> bool + Send,
+    ) -> Result<(), StoreError> {
+        match self {
+            Link::Sqlite(c) => c.each(sql, &args, |row| tell(Row::Sqlite(row))),
+            Link::Postgres(c) => {
+                let mut rows = sqlx::query_with(AssertSqlSafe(sql), bound(args)?).fetch(c);
+                while let Some(row) = rows.try_next().await? {
+                    if !tell(Row::Postgres(row)) {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Runs a query; its first row.

@@ -107,7 +107,12 @@ impl Sqlite {
     }
 
     /// Tells the rows of a query one by one until `tell` has enough.
-    fn each(&mut self, sql: &str, args: &[Arg], mut tell: impl FnMut(Box<[Value]>) -> bool) -> Result<(), StoreError> {
+    pub(super) fn each(
+        &mut self,
+        sql: &str,
+        args: &[Arg],
+        mut tell: impl FnMut(Box<[Value]>) -> bool,
+    ) -> Result<(), StoreError> {
         let mut statement = self.bound(sql, args)?;
         let columns = statement.column_count();
         let mut rows = statement.raw_query();

@@ -24,7 +24,7 @@ use crate::xml::{Element, Writer, names};
 
 /// Bodies held at once for one answer, in bytes; one object alone may have more. Eight megabytes are five thousand
 /// ordinary objects.
-const GROUP_BYTES_MAX: i64 = 8 * 1024 * 1024;
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Expanded objects one answer may grow by. Beyond this they are told of without their data.
 const EXPANDED_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -201,15 +201,17 @@ pub async fn load(
     };
     let (mut taken, mut bodies) = (wanted.len(), named(wanted, Load::Body));
     // Nearly always all of them fit; only where they do not is it worth to know which.
-    if tx.bytes_named(access, &bodies).await? > GROUP_BYTES_MAX {
+    let mut objects = tx.objects_named(access, &bodies, GROUP_BYTES_MAX).await?;
+    if objects.is_none() {
         taken = fitting(wanted, &tx.heads_named(access, &bodies).await?);
         bodies = named(wanted.get(..taken).unwrap_or(wanted), Load::Body);
+        objects = tx.objects_named(access, &bodies, usize::MAX).await?;
     }
     let heads = named(wanted.get(..taken).unwrap_or(wanted), Load::Head);
     let heads = tx.heads_named(access, &heads).await?.into_iter();
     let mut found: HashMap<ResourceName, Loaded> =
         heads.map(|head| (head.name.clone(), Loaded { head, bytes: None })).collect();
-    for object in tx.objects_named(access, &bodies).await? {
+    for object in objects.unwrap_or_default() {
         let name = object.head.name.clone();
         found.insert(name, Loaded { head: object.head, bytes: Some(object.bytes) });
     }
@@ -225,7 +227,7 @@ fn fitting(wanted: &[(ResourceName, Load)], heads: &[ObjectHead]) -> usize {
             bytes = bytes.saturating_add(sizes.get(name).copied().unwrap_or(0));
             bodies += 1;
         }
-        bytes <= GROUP_BYTES_MAX || bodies <= 1
+        usize::try_from(bytes).is_ok_and(|bytes| bytes <= GROUP_BYTES_MAX) || bodies <= 1
     };
     wanted.iter().take_while(fits).count()
 }
