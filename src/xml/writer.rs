@@ -147,30 +147,53 @@ pub fn escape_attribute(text: &str, out: &mut String) {
     escape(text, out, |_| false);
 }
 
-/// Everything that is markup somewhere is escaped unless `is_plain` here.
-fn escape(mut text: &str, out: &mut String, is_plain: fn(char) -> bool) {
-    let is_special =
-        |c: char| (matches!(c, '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}') || c < ' ') && !is_plain(c);
-    while let Some(at) = text.find(is_special) {
-        let (before, from) = text.split_at(at);
-        out.push_str(before);
-        let mut rest = from.chars();
-        match rest.next() {
-            Some('&') => out.push_str("&amp;"),
-            Some('<') => out.push_str("&lt;"),
-            Some('>') => out.push_str("&gt;"),
-            Some('"') => out.push_str("&quot;"),
-            Some(c) if is_xml_char(c) => {
-                out.push_str("&#");
-                out.push_str(&u32::from(c).to_string());
-                out.push(';');
+/// Everything that is markup somewhere is escaped unless `is_plain` here. Nearly all of a text is neither: bytes are
+/// passed over and written together.
+fn escape(text: &str, out: &mut String, is_plain: fn(char) -> bool) {
+    let is_special = |c: char| matches!(c, '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}') || c < ' ';
+    let (mut written, mut at) = (0, 0);
+    let bytes = text.as_bytes();
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| MAY_BE_SPECIAL[*byte as usize]))
+    {
+        at += found;
+        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
+        let next = at + c.len_utf8();
+        if is_special(c) && !is_plain(c) {
+            out.push_str(text.get(written..at).unwrap_or_default());
+            written = next;
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                c if is_xml_char(c) => {
+                    out.push_str("&#");
+                    out.push_str(&u32::from(c).to_string());
+                    out.push(';');
+                }
+                _ => {}
             }
-            Some(_) | None => {}
         }
-        text = rest.as_str();
+        at = next;
     }
-    out.push_str(text);
+    out.push_str(text.get(written..).unwrap_or_default());
 }
+
+/// Bytes with which a character begins that may have to be escaped; 0xef begins U+FFFE and U+FFFF among others.
+const MAY_BE_SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte < b' ' as usize
+            || byte == b'&' as usize
+            || byte == b'<' as usize
+            || byte == b'>' as usize
+            || byte == b'"' as usize
+            || byte == 0xef;
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
