@@ -58,7 +58,8 @@ use path::{Kind, Resource};
 use props::{Needs, Scene};
 use report::Timetables;
 
-/// What is implemented, and nothing else: class 2 would promise locks, `calendar-auto-schedule` invitations.
+/// What is implemented, and nothing else: class 2 would promise locks, `calendar-auto-schedule` invitations,
+/// `calendar-no-timezone` everything in RFC 7809 (its §3.1.1), of which there is only a part.
 /// Thunderbird drops the first token, so that must be one it does not look for.
 const COMPLIANCE: &str = "1, 3, access-control, calendar-access, extended-mkcol";
 const WELL_KNOWN: &str = "/.well-known/caldav";
