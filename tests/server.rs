@@ -31,7 +31,7 @@ impl Server {
             .env_clear()
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("stderr")).expect("a file"))
             .kill_on_drop(true)
             .spawn()
             .expect("the server starts");
@@ -94,6 +94,30 @@ async fn the_server_tells_how_it_is() {
     let odd = "GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: a b\r\nConnection: close\r\n\r\n";
     let answer = server.talk(odd).await;
     assert!(!answer.contains("a b") && !answer.contains("X-Request-Id"));
+}
+
+#[tokio::test]
+async fn a_proxy_s_id_is_in_the_log() {
+    let server = Server::start(&[("KALENDS_LOG", "kalends=debug"), ("KALENDS_LOG_FORMAT", "json")]).await;
+    for (header, value) in [("X-Request-Id", "proxy-7"), ("X-Correlation-Id", "own-7")] {
+        let answer = server
+            .talk(&format!("GET /api/me HTTP/1.1\r\nHost: x\r\n{header}: {value}\r\nConnection: close\r\n\r\n"))
+            .await;
+        assert!(answer.starts_with("HTTP/1.1 401") && answer.contains(&format!("X-Correlation-Id: {value}\r\n")));
+    }
+    let Server { mut child, folder, .. } = server;
+    child.kill().await.expect("it ends");
+    let log = std::fs::read_to_string(folder.path().join("stderr")).expect("the log");
+    for value in ["proxy-7", "own-7"] {
+        let lines: Vec<serde_json::Value> = log
+            .lines()
+            .filter(|line| line.contains(value))
+            .map(|line| serde_json::from_str(line).expect("an object a line"))
+            .collect();
+        let answered = lines.iter().find(|line| line["message"] == "answered");
+        let line = answered.unwrap_or_else(|| panic!("{value}: {log}"));
+        assert_eq!((&line["correlation_id"], &line["status"]), (&value.into(), &401.into()));
+    }
 }
 
 #[tokio::test]

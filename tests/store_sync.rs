@@ -863,6 +863,9 @@ async fn what_is_old_is_taken_away(bench: &Bench) {
     bench.clock.advance_ms(99 * DAY_MS);
     put("late", "2").await;
     record(3).await;
+    let longer = kalends::store::Kept { attempts_ms: 200 * DAY_MS, versions_ms: 200 * DAY_MS, ..Default::default() };
+    let nothing = kalends::store::Removed::default();
+    assert_eq!(bench.store.take_away_now(&longer).await.expect("taken away"), nothing, "it is kept as long as is said");
     let removed = bench.store.take_away_now(&kalends::store::Kept::default()).await.expect("taken away");
     assert_eq!((removed.attempts, removed.runs, removed.versions, removed.tombstones), (700, 1, 3, 0));
     let mut tx = bench.store.read().await.expect("a transaction");
