@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kalends_simulators::google::Call;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -54,6 +53,9 @@ impl World {
         if let Some(mail) = self.google().mails().first() {
             return Err(Violation::of("mail", format!("{mail:?}")));
         }
+        if let Some(mail) = self.microsoft().mails().first() {
+            return Err(Violation::of("mail", format!("{mail:?}")));
+        }
         self.guard_kept().await?;
         self.fixpoint().await
     }
@@ -65,10 +67,10 @@ impl World {
         let mappings = tx.mappings_after(&firm, &linked.id, "", MAPPINGS_MAX).await?;
         let link = tx.link_by_id(&firm, &linked.id).await?.ok_or_else(|| Violation::broken("no link"))?;
         drop(tx);
-        let up = self.nodes.first().and_then(|n| n.engine.registry().of(Provider::Google));
+        let up = self.nodes.first().and_then(|n| n.engine.registry().of(linked.provider));
         let up = up.ok_or_else(|| Violation::broken("no provider"))?;
         let objects = self.objects(linked.here).await?;
-        let events = self.google().events(&linked.there);
+        let events = self.provider.events(&linked.there);
         Ok(Sides { linked: linked.clone(), up, zone: link.zone, objects, mappings, events })
     }
 
@@ -130,8 +132,7 @@ impl World {
 
     /// Both sides of every mapping say the same, as far as the link shows it.
     async fn converged(&mut self, sides: &Sides) -> Fate<()> {
-        let now = self.now_ms();
-        let token = self.google().grant(now, &sides.linked.account, "client", &["calendar.events"]).access_token;
+        let (token, ..) = self.granted(&sides.linked.account, sides.linked.provider);
         let secret = SecretString::from(token);
         let calendar = RemoteCalendarId(sides.linked.there.clone());
         let at = At { secret: &secret, account: &sides.linked.account, calendar: &calendar };
@@ -147,6 +148,10 @@ impl World {
                 }
                 MappingState::Parked(reason) => {
                     self.covered.parked += 1;
+                    let unfit = object.is_some_and(|o| is_unfit(sides.linked.provider, &o.bytes));
+                    if unfit && matches!(reason, ParkReason::Refused { .. }) {
+                        continue;
+                    }
                     if matches!(reason, ParkReason::RewriteLoop | ParkReason::Quarantine { .. })
                         || (matches!(reason, ParkReason::Refused { .. }) && self.covered.harsh == 0)
                     {
@@ -237,6 +242,9 @@ impl World {
         let window = Window { from: Instant::from_ms(WINDOW.0), to: Instant::from_ms(WINDOW.1) };
         let zone = Zone::iana(&sides.zone).unwrap_or(Zone::Utc);
         let expansion = expand(shown, window, &zone);
+        // Outlook's instances last as long on the clock, ours as long as the first one: an hour more or less where the first
+        // is on the day on which clocks change.
+        let outlook = sides.linked.provider == Provider::Microsoft;
         let mut ours: Vec<String> = expansion
             .instances
             .iter()
@@ -245,11 +253,12 @@ impl World {
                 let title = i.component.text("SUMMARY").unwrap_or_default();
                 match i.dates() {
                     Some((first, last)) => format!("{first} {last} {title}"),
+                    None if outlook => format!("{} {title}", i.starts.at.ms()),
                     None => format!("{} {} {title}", i.starts.at.ms(), i.ends.at.ms()),
                 }
             })
             .collect();
-        let occurrences = self.google().occurrences(&sides.linked.there, WINDOW.0, WINDOW.1);
+        let occurrences = self.provider.occurrences(&sides.linked.there, WINDOW.0, WINDOW.1);
         let of_item = |e: &&Value| {
             (word(e, "id") == remote.as_str() || word(e, "recurringEventId") == remote.as_str()) && is_live(e)
         };
@@ -266,7 +275,10 @@ impl World {
                             .map_or(String::new(), |t| t.as_millisecond().to_string()),
                     }
                 };
-                format!("{} {} {}", point("start"), point("end"), word(e, "summary"))
+                match outlook && e["start"].get("date").is_none() {
+                    true => format!("{} {}", point("start"), word(e, "summary")),
+                    false => format!("{} {} {}", point("start"), point("end"), word(e, "summary")),
+                }
             })
             .collect();
         // Days at the window's ends are where a reader's zone has them.
@@ -319,19 +331,29 @@ impl World {
         Ok(())
     }
 
+    async fn run_all(&mut self, kind: RunKind) -> Fate<()> {
+        for linked in self.links.clone() {
+            let firm = self.calendars.get(linked.here).map(|c| c.caller.firm.clone());
+            let firm = firm.ok_or_else(|| Violation::broken("no calendar"))?;
+            let mut tx = self.store.write().await?;
+            tx.ask_for_run(&firm, &linked.id, kind, self.clock_now()).await?;
+            tx.commit().await?;
+            let due = crate::store::Due { firm, link: linked.id.clone() };
+            self.work(0, &due, false).await?;
+        }
+        Ok(())
+    }
+
     /// A further run of every link, and a whole one, write nothing.
     async fn fixpoint(&mut self) -> Fate<()> {
+        if !self.book.undone.is_empty() {
+            // Who has everything looked at anew has both sides agree again on what an undo left apart.
+            self.run_all(RunKind::Resync).await?;
+            self.quiet().await?;
+        }
         for kind in [RunKind::Pull, RunKind::Resync] {
             let before = self.writes().await?;
-            for linked in self.links.clone() {
-                let firm = self.calendars.get(linked.here).map(|c| c.caller.firm.clone());
-                let firm = firm.ok_or_else(|| Violation::broken("no calendar"))?;
-                let mut tx = self.store.write().await?;
-                tx.ask_for_run(&firm, &linked.id, kind, self.clock_now()).await?;
-                tx.commit().await?;
-                let due = crate::store::Due { firm, link: linked.id.clone() };
-                self.work(0, &due, false).await?;
-            }
+            self.run_all(kind).await?;
             let after = self.writes().await?;
             if before != after {
                 let last: Vec<String> = self
@@ -361,20 +383,7 @@ impl World {
     }
 
     pub(super) async fn writes(&self) -> Fate<(u64, Vec<String>)> {
-        let there = {
-            let google = self.google();
-            [
-                Call::EventsInsert,
-                Call::EventsUpdate,
-                Call::EventsPatch,
-                Call::EventsDelete,
-                Call::EventsImport,
-                Call::EventsMove,
-            ]
-            .into_iter()
-            .map(|call| google.count(call))
-            .sum()
-        };
+        let there = self.provider.writes();
         let mut all = Vec::new();
         for calendar in 0..self.calendars.len() {
             all.extend(
@@ -386,6 +395,11 @@ impl World {
         }
         Ok((there, all))
     }
+}
+
+/// Whether a provider has no rule for it, and says so: Outlook has none for the last days of every month.
+fn is_unfit(provider: Provider, bytes: &[u8]) -> bool {
+    provider == Provider::Microsoft && String::from_utf8_lossy(bytes).contains("FREQ=MONTHLY")
 }
 
 fn differing(held: &str, item: &str, object: &CalendarObject) -> String {

@@ -1,8 +1,8 @@
 //! `kalends simulate`: worlds in which everything happens to the sync engine that can happen, one for every seed, and what
 //! has to hold in each of them once it is quiet.
 //!
-//! A world has two people with calendars linked to accounts at a simulated provider, a stranger in another firm, and two
-//! nodes on one store. People edit on both sides, also while a link is worked on; the provider fails in every way it
+//! A world has two people with calendars linked to accounts at a simulated Google and a simulated Outlook, a stranger in
+//! another firm, and two nodes on one store. People edit on both sides, also while a link is worked on; the provider fails in every way it
 //! knows; time jumps; leases lapse; processes die between any two steps. Then the faults stop, and the engine has to
 //! bring both sides together. Everything hangs on the seed: the same seed lives the same life. It must never use the
 //! clock, chance or network of the machine.
@@ -10,7 +10,8 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `dice` | chance |
-//! | `wire` | the way to the provider, past the node's gate |
+//! | `wire` | the way to the providers, past the node's gate |
+//! | `person`, `outlook` | the providers' own pages; Outlook in the words of Google |
 //! | `world` | people, calendars, accounts, links, nodes |
 //! | `here`, `there` | what people do on each side |
 //! | `owner` | what the owners of links do about them |
@@ -23,7 +24,9 @@ mod check;
 mod dice;
 mod here;
 mod kept;
+mod outlook;
 mod owner;
+mod person;
 mod steps;
 mod there;
 mod wire;

@@ -8,7 +8,7 @@ use super::world::World;
 use super::{Fate, Violation};
 use crate::domain::sync::{ConnectionStatus, LinkStatus, RunKind};
 use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
-use crate::store::{Due, LEASE_MS, Passing};
+use crate::store::{Due, LEASE_MS, Passing, RunFilter};
 
 /// Rounds within which a world without faults has to be quiet.
 const ROUNDS_MAX: usize = 24;
@@ -48,9 +48,10 @@ impl World {
         for _ in 0..steps {
             self.step().await?;
         }
-        let struck = self.google().faults().struck();
+        let struck = self.google().faults().struck() + self.microsoft().faults().struck();
         self.covered.faults = struck;
         self.google().faults().clear();
+        self.microsoft().faults().clear();
         self.tell(|| "faults stop".to_owned());
         self.quiet().await?;
         if self.deaf {
@@ -116,6 +117,9 @@ impl World {
         self.tell(|| format!("faults {often} in a thousand: {some:?}"));
         self.deaf = some.iter().any(|fault| matches!(fault, Fault::FalseRemoval | Fault::OmitDeletes));
         self.google().faults().randomly(seed, often, some);
+        if self.dice.percent(70) {
+            self.microsoft().faults().randomly(seed, often, super::outlook::faults());
+        }
     }
 
     async fn step(&mut self) -> Fate<()> {
@@ -130,6 +134,7 @@ impl World {
                     3 => {
                         let ahead = self.dice.between(-15, 16) * MINUTE_MS;
                         self.google().advance(ahead);
+                        self.microsoft().advance(ahead);
                         0
                     }
                     _ => 16 * MINUTE_MS,
@@ -261,10 +266,13 @@ impl World {
                 for one in &outgoing {
                     mappings.push(tx.mapping_of_object(&firm, &linked.id, &one.object).await?.map(|m| m.state));
                 }
+                let filter = RunFilter { link: Some(linked.id.clone()), ..RunFilter::default() };
+                let (runs, _) = tx.runs((&firm, &link.user), &filter, (1, 0)).await?;
+                let why = runs.first().and_then(|run| run.error_summary.clone()).unwrap_or_default();
                 let (status, failures) = (link.status, link.failures);
                 let what = format!(
-                    "{} {status} failures {failures} {outgoing:?} {mappings:?} {:?}",
-                    linked.there, linked.settings
+                    "{} {status} {:?} failures {failures} {outgoing:?} {mappings:?} {:?}",
+                    linked.there, why, linked.settings
                 );
                 return Ok(Some(what));
             }
@@ -306,7 +314,7 @@ impl World {
             if connection.is_some_and(|c| c.status == ConnectionStatus::NeedsReauth) {
                 let user = self.people.iter().find(|p| p.id == caller.user).cloned();
                 if let Some(user) = user {
-                    self.consent(&user, &linked.connection, &linked.account).await?;
+                    self.consent(&user, &linked.connection, &linked.account, linked.provider).await?;
                     mended = true;
                 }
             }

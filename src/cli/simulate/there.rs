@@ -1,10 +1,11 @@
-//! What people do at the provider's own page.
+//! What people do at the providers' own pages.
 
 use jiff::ToSpan;
 use serde_json::{Value, json};
 
 use super::Fate;
 use super::book::{Place, birth_of};
+use super::person::Person;
 use super::world::World;
 
 const ZONES: [&str; 3] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo"];
@@ -47,8 +48,13 @@ pub(super) fn state_of(events: &[Value], id: &str) -> Option<String> {
 }
 
 impl World {
+    /// The owner of a calendar at its page.
+    fn at_page(&self, calendar: &str) -> Person {
+        Person { at: self.provider.clone(), now_ms: self.now_ms(), calendar: calendar.to_owned() }
+    }
+
     fn note_there(&mut self, calendar: &str, id: &str, birth: u32) {
-        let events = self.google().events(calendar);
+        let events = self.provider.events(calendar);
         // An exception belongs to its series, which may be the second half of a split one.
         let series = events.iter().find(|e| word(e, "id") == id).map(|e| word(e, "recurringEventId"));
         let id = series.filter(|series| !series.is_empty()).unwrap_or(id).to_owned();
@@ -106,8 +112,7 @@ impl World {
         if self.dice.percent(20) {
             event["reminders"] = json!({ "useDefault": false, "overrides": [{ "method": "popup", "minutes": 20 }] });
         }
-        let now = self.now_ms();
-        let made = self.google().human(now, calendar).create(&event);
+        let made = self.at_page(calendar).create(&event);
         let Ok(id) = made else { return Ok(()) };
         for (token, field) in tokens {
             self.book.wrote(&token, birth, &place, &id, field);
@@ -120,7 +125,7 @@ impl World {
 
     /// Somebody edits, moves, splits, copies, deletes or brings back something there.
     pub(super) fn edit_there(&mut self, calendar: &str) -> Fate<()> {
-        let events = self.google().events(calendar);
+        let events = self.provider.events(calendar);
         let whole: Vec<Value> = events
             .iter()
             .filter(|e| is_live(e) && is_whole(e) && birth_of(word(e, "summary")).is_some())
@@ -131,7 +136,6 @@ impl World {
         let id = word(&event, "id").to_owned();
         let place = Place::There(calendar.to_owned());
         let secret = matches!(word(&event, "visibility"), "private" | "confidential");
-        let now = self.now_ms();
         let mut token = None;
         let mut retitled = |world: &mut World, field: &'static str| {
             let new = world.book.text(&place, secret);
@@ -139,7 +143,7 @@ impl World {
             new
         };
         let occurrence = |world: &mut World| {
-            let all = world.google().human(now, calendar).occurrences(&id, 6);
+            let all = world.at_page(calendar).occurrences(&id, 6);
             world.dice.pick(&all).cloned()
         };
         let kind = self.dice.below(20);
@@ -147,42 +151,42 @@ impl World {
             0..=3 => {
                 let new = retitled(self, "title");
                 let patch = json!({ "summary": format!("B{birth} {new}") });
-                ("retitle", self.google().human(now, calendar).edit(&id, &patch).map(|_| id.clone()))
+                ("retitle", self.at_page(calendar).edit(&id, &patch).map(|_| id.clone()))
             }
             4 => {
                 let new = retitled(self, "notes");
-                ("notes", self.google().human(now, calendar).edit(&id, &json!({ "description": new })))
+                ("notes", self.at_page(calendar).edit(&id, &json!({ "description": new })))
             }
             5 => {
                 let new = retitled(self, "place");
-                ("place", self.google().human(now, calendar).edit(&id, &json!({ "location": new })))
+                ("place", self.at_page(calendar).edit(&id, &json!({ "location": new })))
             }
             6 | 7 => {
                 let by = self.dice.between(-5, 6)
                     * if event["start"].get("date").is_some() { 86_400_000 } else { 1_800_000 };
-                ("shift", self.google().human(now, calendar).shift(&id, by))
+                ("shift", self.at_page(calendar).shift(&id, by))
             }
             8 | 9 => {
                 let Some(one) = occurrence(self) else { return Ok(()) };
                 let title = self.book.text(&place, secret);
                 let patch = json!({ "summary": format!("B{birth} {title}") });
-                ("override", self.google().human(now, calendar).edit(&one, &patch))
+                ("override", self.at_page(calendar).edit(&one, &patch))
             }
             10 => {
                 let Some(one) = occurrence(self) else { return Ok(()) };
                 let by = if event["start"].get("date").is_some() { 86_400_000 } else { 3_600_000 };
-                ("move one", self.google().human(now, calendar).shift(&one, by))
+                ("move one", self.at_page(calendar).shift(&one, by))
             }
             11 => {
                 let Some(one) = occurrence(self) else { return Ok(()) };
                 self.book.birth(birth).deleted = true;
-                ("delete one", self.google().human(now, calendar).delete(&one).map(|()| id.clone()))
+                ("delete one", self.at_page(calendar).delete(&one).map(|()| id.clone()))
             }
             12 => {
                 let Some(one) = occurrence(self) else { return Ok(()) };
                 let title = self.book.text(&place, secret);
                 let patch = json!({ "summary": format!("B{birth} {title}") });
-                let made = self.google().human(now, calendar).split(&one, &patch);
+                let made = self.at_page(calendar).split(&one, &patch);
                 match &made {
                     // From its first instance on: no second series, the person wrote over the title of the whole.
                     Ok(same) if *same == id => token = Some((title, "title")),
@@ -208,17 +212,17 @@ impl World {
                 if event.get("recurrence").is_some() {
                     return Ok(());
                 }
-                ("flip", self.google().human(now, calendar).move_time(&id, &start, &end))
+                ("flip", self.at_page(calendar).move_time(&id, &start, &end))
             }
             14 => {
                 let minutes = self.dice.between(1, 90);
                 let reminders =
                     json!({ "useDefault": false, "overrides": [{ "method": "popup", "minutes": minutes }] });
-                ("remind", self.google().human(now, calendar).set_reminders(&id, &reminders))
+                ("remind", self.at_page(calendar).set_reminders(&id, &reminders))
             }
             15 => {
                 let by = 86_400_000;
-                let made = self.google().human(now, calendar).copy(&id, by);
+                let made = self.at_page(calendar).copy(&id, by);
                 if made.is_ok() {
                     self.book.birth(birth).copies += 1;
                 }
@@ -226,14 +230,14 @@ impl World {
             }
             16 | 17 => {
                 self.book.delete(birth, &place, &id);
-                ("delete", self.google().human(now, calendar).delete(&id).map(|()| id.clone()))
+                ("delete", self.at_page(calendar).delete(&id).map(|()| id.clone()))
             }
             18 => {
-                let gone = self.google().deleted(calendar);
+                let gone = self.provider.deleted(calendar);
                 let gone: Vec<Value> = gone.into_iter().filter(|e| birth_of(word(e, "summary")).is_some()).collect();
                 let Some(one) = self.dice.pick(&gone).cloned() else { return Ok(()) };
                 let (one_id, one_birth) = (word(&one, "id").to_owned(), birth_of(word(&one, "summary")).unwrap_or(0));
-                let done = self.google().human(now, calendar).restore(&one_id);
+                let done = self.at_page(calendar).restore(&one_id);
                 if done.is_ok() {
                     self.note_there(calendar, &one_id, one_birth);
                     self.book.birth(one_birth).deleted = true;
@@ -244,7 +248,7 @@ impl World {
             _ => {
                 let new = retitled(self, "title");
                 let patch = json!({ "summary": format!("B{birth} {new}") });
-                ("retitle", self.google().human(now, calendar).edit(&id, &patch).map(|_| id.clone()))
+                ("retitle", self.at_page(calendar).edit(&id, &patch).map(|_| id.clone()))
             }
         };
         if let Ok(changed) = &done {

@@ -1,34 +1,42 @@
-//! The way from a simulated node to the simulated provider: in process, through the node's gate, with the connection's own
-//! faults as the provider orders them.
+//! The way from a simulated node to the simulated providers: in process, through the node's gate, with the connection's own
+//! faults as they order them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use kalends_simulators::google::{Google, Outcome};
+use kalends_simulators::outcome::Outcome;
 
+use super::person::Shared;
 use crate::domain::time::{Clock, ManualClock};
 use crate::store::{Gate, Passing};
 use crate::upstream::http::{Limits, Transport, TransportError};
 
-/// The provider, shared by all who reach it.
-pub(super) type Provider = Arc<Mutex<Google>>;
-
 /// One node's way.
 pub(super) struct Wire {
-    pub(super) provider: Provider,
+    pub(super) provider: Shared,
     pub(super) clock: Arc<ManualClock>,
     pub(super) gate: Arc<Gate>,
 }
 
 impl Transport for Wire {
-    fn send(&self, request: Request<Bytes>, limits: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+    fn send(
+        &self,
+        mut request: Request<Bytes>,
+        limits: Limits,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
             self.gate.pass(Passing::Request).await;
+            if let Some(host) = request.uri().host().and_then(|host| host.parse().ok()) {
+                request.headers_mut().insert(http::header::HOST, host);
+            }
             let outcome = {
-                let mut provider = self.provider.lock().unwrap_or_else(PoisonError::into_inner);
-                provider.handle(self.clock.now().ms(), &request)
+                let now = self.clock.now().ms();
+                match request.uri().host() {
+                    Some("google.example") => self.provider.google().handle(now, &request),
+                    _ => self.provider.microsoft().handle(now, &request),
+                }
             };
             let lost = || TransportError::Lost("the connection was cut".to_owned());
             let answer = match outcome {

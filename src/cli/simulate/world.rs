@@ -2,13 +2,15 @@
 //! two nodes with an engine each on one store.
 
 use std::path::Path;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use kalends_simulators::google::Google;
+use kalends_simulators::microsoft::Microsoft;
 
 use super::book::Book;
 use super::dice::Dice;
-use super::wire::{Provider, Wire};
+use super::person::{Providers, Shared};
+use super::wire::Wire;
 use super::{Covered, Fate, Violation};
 use crate::crypto::{Chance, KeyRing};
 use crate::domain::access::{Access, Caller, Credential, Right, Role};
@@ -22,6 +24,7 @@ use crate::domain::time::{Clock, Instant, MINUTE_MS, ManualClock};
 use crate::store::{Database, Gate, LinkSettings, NewConnection, NewLink, NewUser, Store, User};
 use crate::sync::engine::{Engine, Secret, seal_secret};
 use crate::upstream::google::Setup;
+use crate::upstream::microsoft;
 use crate::upstream::registry::{Settings, Upstreams};
 
 /// 2026-11-21T08:00:00Z
@@ -29,6 +32,8 @@ const START: Instant = Instant::from_ms(1_795_248_000_000);
 /// How often links run by themselves.
 pub(super) const INTERVAL_MS: i64 = 15 * MINUTE_MS;
 const CLIENT: &str = "client";
+/// The account at Microsoft.
+const OUTLOOK: &str = "ada@outlook.example";
 const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "UTC", "Asia/Tokyo"];
 
 /// A calendar here.
@@ -44,6 +49,8 @@ pub(super) struct Linked {
     pub(super) connection: ConnectionId,
     /// Which of [`World::calendars`].
     pub(super) here: usize,
+    /// Whose the calendar there is.
+    pub(super) provider: Which,
     /// The calendar there.
     pub(super) there: String,
     pub(super) account: String,
@@ -65,7 +72,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) store: Store,
-    pub(super) provider: Provider,
+    pub(super) provider: Shared,
     pub(super) people: Vec<User>,
     pub(super) calendars: Vec<Here>,
     pub(super) links: Vec<Linked>,
@@ -112,7 +119,7 @@ impl World {
         let keys = keys()?;
         let chance = Arc::new(Chance::seeded(seed));
         let store = Store::open(&Database::Sqlite(file), &keys, clock.clone(), chance).await?;
-        let provider = Provider::new(std::sync::Mutex::new(Google::new(seed)));
+        let provider = Providers::new(seed);
         let mut world = World {
             seed,
             dice: Dice::new(seed),
@@ -148,16 +155,28 @@ impl World {
         setup.api_url = "https://google.example/calendar/v3".to_owned();
         setup.token_url = "https://google.example/token".to_owned();
         setup.revoke_url = "https://google.example/revoke".to_owned();
+        let mut outlook = microsoft::Setup::new(
+            CLIENT.to_owned(),
+            Some("secret".to_owned().into()),
+            "https://kalends.example/cb".to_owned(),
+        );
+        outlook.graph_url = "http://graph.example/v1.0".to_owned();
+        outlook.authority_url = "http://login.example".to_owned();
         let clock: Arc<dyn Clock> = self.clock.clone();
         let registry =
-            Arc::new(Upstreams::new(&Settings { google: Some(setup), ..Settings::default() }, transport, &clock));
+            Arc::new(Upstreams::new(&Settings { google: Some(setup), microsoft: Some(outlook) }, transport, &clock));
         let store = self.store.behind(Arc::clone(&gate));
         Node { engine: Engine::new(store, Arc::clone(&self.keys), registry, name.to_owned(), None), gate }
     }
 
-    /// The provider.
+    /// The simulated Google.
     pub(super) fn google(&self) -> MutexGuard<'_, Google> {
-        self.provider.lock().unwrap_or_else(PoisonError::into_inner)
+        self.provider.google()
+    }
+
+    /// The simulated Outlook.
+    pub(super) fn microsoft(&self) -> MutexGuard<'_, Microsoft> {
+        self.provider.microsoft()
     }
 
     /// What it covered, and what happened in it if that was to be told.
@@ -165,19 +184,19 @@ impl World {
         let mut story = std::mem::take(&mut self.told);
         let mut covered = self.covered;
         covered.links = self.links.len() as u64;
-        let google = self.google();
-        covered.requests = google.count_all();
+        let (google, outlook) = (self.google(), self.microsoft());
+        covered.requests = google.count_all() + outlook.seen().len() as u64;
         if self.loud {
-            for seen in google.seen() {
-                let (at, request) = (Instant::from_ms(seen.at_ms), &seen.request);
-                let (method, path, status) = (request.method(), request.uri(), seen.status);
+            let theirs = outlook.seen().iter().map(|seen| (seen.at_ms, &seen.request, format!("{:?}", seen.status)));
+            let all = google.seen().iter().map(|seen| (seen.at_ms, &seen.request, format!("{:?}", seen.status)));
+            for (at_ms, request, status) in all.chain(theirs) {
+                let (at, method, path) = (Instant::from_ms(at_ms), request.method(), request.uri());
                 let guard = request.headers().get("if-match");
-                story.push(format!(
-                    "{at} {method} {path} {status:?} {guard:?} {}",
-                    String::from_utf8_lossy(request.body())
-                ));
+                let body = String::from_utf8_lossy(request.body());
+                story.push(format!("{at} {method} {path} {status} {guard:?} {body}"));
             }
         }
+        drop((google, outlook));
         (covered, story)
     }
 
@@ -199,13 +218,14 @@ impl World {
 
     async fn settle(&mut self) -> Fate<()> {
         self.google().add_client(CLIENT, "secret", &["https://kalends.example/cb"]);
+        self.microsoft().add_client(CLIENT, Some("secret"), &["https://kalends.example/cb"]);
         let ada = self.person("default", "ada", &["calendar", "second"]).await?;
         let bob = self.person("default", "bob", &["calendar"]).await?;
         let eve = self.person("elsewhere", "eve", &["calendar"]).await?;
-        let first = self.account(ada, "ada@example.com").await?;
-        let other = self.account(ada, "ada.work@example.com").await?;
-        let bobs = self.account(bob, "bob@example.com").await?;
-        let eves = self.account(eve, "eve@example.com").await?;
+        let first = self.account(ada, "ada@example.com", Which::Google).await?;
+        let other = self.account(ada, "ada.work@example.com", Which::Google).await?;
+        let bobs = self.account(bob, "bob@example.com", Which::Google).await?;
+        let eves = self.account(eve, "eve@example.com", Which::Google).await?;
         let zone = self.zone();
         self.google().add_calendar(
             "ada@example.com",
@@ -215,6 +235,13 @@ impl World {
             &zone,
         );
         self.link(0, &first, "ada@example.com", "ada@example.com", None).await?;
+        if self.dice.percent(50) {
+            // The same calendar in a third place, or one of its own.
+            let outlook = self.account(ada, OUTLOOK, Which::Microsoft).await?;
+            let there = self.microsoft().default_calendar(OUTLOOK).unwrap_or_default();
+            let here = usize::from(self.dice.percent(40));
+            self.link(here, &outlook, OUTLOOK, &there, None).await?;
+        }
         if self.dice.percent(60) {
             self.link(0, &other, "ada.work@example.com", "ada.work@example.com", None).await?;
         }
@@ -263,12 +290,15 @@ impl World {
         Ok(self.people.len() - 1)
     }
 
-    async fn account(&mut self, person: usize, account: &str) -> Fate<ConnectionId> {
+    async fn account(&mut self, person: usize, account: &str, provider: Which) -> Fate<ConnectionId> {
         let zone = self.zone();
-        self.google().add_account(account, &zone);
+        match provider {
+            Which::Microsoft => self.microsoft().add_account(account, &zone),
+            _ => self.google().add_account(account, &zone),
+        }
         let user = self.people.get(person).cloned().ok_or_else(|| Violation::broken("nobody"))?;
         let new = NewConnection {
-            provider: Which::Google,
+            provider,
             account: account.to_owned(),
             label: account.to_owned(),
             scopes: String::new(),
@@ -277,20 +307,33 @@ impl World {
         let mut tx = self.store.write().await?;
         let id = tx.connect((&user.firm, &user.id), &new).await?.ok_or_else(|| Violation::broken("no connection"))?;
         tx.commit().await?;
-        self.consent(&user, &id, account).await?;
+        self.consent(&user, &id, account, provider).await?;
         Ok(id)
     }
 
+    /// Tokens of an account: for the API, for new ones, and for how many seconds.
+    pub(super) fn granted(&self, account: &str, provider: Which) -> (String, String, i64) {
+        let now = self.now_ms();
+        if provider == Which::Microsoft {
+            let scopes = ["offline_access", "User.Read", "MailboxSettings.Read", "Calendars.ReadWrite"];
+            let tokens = self.microsoft().grant(now, account, CLIENT, &scopes);
+            (tokens.access_token, tokens.refresh_token, tokens.expires_in)
+        } else {
+            let scopes = ["calendar.events", "calendar.calendarlist.readonly"];
+            let tokens = self.google().grant(now, account, CLIENT, &scopes);
+            (tokens.access_token, tokens.refresh_token, tokens.expires_in)
+        }
+    }
+
     /// Somebody consents (again) to what the connection does.
-    pub(super) async fn consent(&mut self, user: &User, id: &ConnectionId, account: &str) -> Fate<()> {
+    pub(super) async fn consent(&mut self, user: &User, id: &ConnectionId, account: &str, provider: Which) -> Fate<()> {
         let now = self.clock.now();
-        let scopes = ["calendar.events", "calendar.calendarlist.readonly"];
-        let tokens = self.google().grant(now.ms(), account, CLIENT, &scopes);
-        let secret = Secret { access: tokens.access_token, refresh: Some(tokens.refresh_token) };
+        let (access, refresh, lasts) = self.granted(account, provider);
+        let secret = Secret { access, refresh: Some(refresh) };
         let mut tx = self.store.write().await?;
         let held = tx.connection(&user.firm, id).await?.ok_or_else(|| Violation::broken("no connection"))?;
         let sealed = seal_secret(&self.keys, self.store.chance(), id, &secret);
-        let expires = Some(now.plus_ms(tokens.expires_in * 1000));
+        let expires = Some(now.plus_ms(lasts * 1000));
         tx.set_connection_secret(&user.firm, id, held.secret_version, &sealed, expires).await?;
         tx.set_connection_status(&user.firm, id, ConnectionStatus::Active, None).await?;
         tx.commit().await?;
@@ -328,6 +371,7 @@ impl World {
             id,
             connection: connection.clone(),
             here,
+            provider: if self.provider.is_outlook(there) { Which::Microsoft } else { Which::Google },
             there: there.to_owned(),
             account: account.to_owned(),
             settings,

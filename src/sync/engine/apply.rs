@@ -98,10 +98,12 @@ impl Engine {
             }
         };
         let act = heard(&self.ground(job, "", decision), mapping.as_ref(), local.as_ref(), Heard::Item(item));
-        let mapping = mapping.unwrap_or_else(|| {
+        let mut mapping = mapping.unwrap_or_else(|| {
             let object = local.as_ref().map(|l| l.head.id.clone());
             self.fresh(tx, object, id, item, generation, MappingState::Synced)
         });
+        // A create of which nobody heard what the provider called it is heard of under that name.
+        mapping.remote.get_or_insert_with(|| id.clone());
         self.act(tx, job, mapping, local, Some(item), act).await
     }
 

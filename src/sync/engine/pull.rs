@@ -119,8 +119,10 @@ impl Engine {
             let up = job.up.clone();
             let asked = ask!(self, &mut job.account, |at| up.changes(at, cursor.as_deref(), page.as_deref()));
             let batch = match asked {
-                // A remembered page may be forgotten by the provider: from the start, then.
-                Err(Failure::Refused(_) | Failure::CursorLost) if page.is_some() && page == resumed => {
+                // A remembered page may be forgotten by the provider, or be at an address that is its no more: from the start.
+                Err(Failure::Refused(_) | Failure::CursorLost | Failure::BadAnswer(_))
+                    if page.is_some() && page == resumed =>
+                {
                     page = None;
                     continue;
                 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::held::{Event, text};
+use super::prose;
 use super::reminders::Reminders;
 use super::time::At;
 
@@ -53,7 +54,7 @@ pub(in crate::upstream) fn patch(held: &Event, wanted: &Event) -> Map<String, Va
     let mut out = Map::new();
     for name in WRITTEN {
         let Some(value) = wanted.get(name) else { continue };
-        if bare(name, Some(value)) != bare(name, held.get(name)) {
+        if bare(name, Some(value)) != bare(name, held.get(name)) && !is_dressed(name, value, held.get(name)) {
             out.insert(name.to_owned(), value.clone());
         }
     }
@@ -79,6 +80,13 @@ pub(in crate::upstream) fn patch(held: &Event, wanted: &Event) -> Map<String, Va
         }
     }
     out
+}
+
+/// Whether the provider only made HTML of a description that is plain text.
+fn is_dressed(name: &str, wanted: &Value, held: Option<&Value>) -> bool {
+    let (Some(wanted), Some(held)) = (wanted.as_str(), held.and_then(Value::as_str)) else { return false };
+    let plain = |html: &str| prose::plain(html).trim_end().to_owned();
+    name == "description" && prose::is_html(held) && !prose::is_html(wanted) && plain(held) == wanted.trim_end()
 }
 
 /// A new event's body: what says nothing is left out.
