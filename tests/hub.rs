@@ -12,14 +12,15 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use kalends::domain::access::{Access, Right, Role};
+use kalends::domain::calendar::Seq;
 use kalends::domain::change::{Cause, Guard, Via};
 use kalends::domain::ids::{LinkId, ResourceName, Slug};
 use kalends::domain::object::CalendarObject;
 use kalends::domain::sync::{
-    DeletePolicy, Direction, LinkPolicy, LinkStatus, MappingState, Provider, RemoteCalendarId, RunKind,
+    DeletePolicy, Direction, LinkPolicy, LinkStatus, MappingState, PrivatePolicy, Provider, RemoteCalendarId, RunKind,
 };
 use kalends::domain::time::{Clock, MINUTE_MS};
-use kalends::store::{Due, LinkSettings, NewConnection, NewLink, User};
+use kalends::store::{Due, LinkSettings, Mapping, NewConnection, NewLink, User};
 use kalends::sync::engine::{Engine, Secret, seal_secret};
 use kalends::upstream::google::Google;
 use kalends::upstream::http::{Limits, Transport, TransportError};
@@ -37,6 +38,8 @@ struct Wire {
     google: Mutex<sim_google::Google>,
     microsoft: Mutex<sim_microsoft::Microsoft>,
     clock: Arc<dyn Clock>,
+    /// Whether guests may go to Outlook.
+    invites: bool,
 }
 
 impl Transport for Wire {
@@ -53,7 +56,7 @@ impl Transport for Wire {
                 }
             } else {
                 let body = String::from_utf8_lossy(request.body());
-                assert!(!body.contains("\"attendees\""), "guests would be invited: {body}");
+                assert!(self.invites || !body.contains("\"attendees\""), "guests would be invited: {body}");
                 match microsoft(self).handle(now, &request) {
                     sim_microsoft::Outcome::Answer(response) => Ok(response),
                     _ => lost(),
@@ -84,6 +87,11 @@ struct Hub {
 
 impl Hub {
     async fn new() -> Hub {
+        Hub::with(LinkPolicy { delete: Some(DeletePolicy::Delete), ..LinkPolicy::default() }).await
+    }
+
+    /// A hub whose links both have this policy.
+    async fn with(policy: LinkPolicy) -> Hub {
         let bench = sqlite().await;
         let ada = bench.user("default", "ada", Role::Staff).await;
         let now = bench.clock.now().ms();
@@ -103,6 +111,7 @@ impl Hub {
             google: Mutex::new(at_google),
             microsoft: Mutex::new(at_microsoft),
             clock: Arc::clone(&clock),
+            invites: policy.invite_attendees,
         });
         let connectors: Vec<Arc<dyn kalends::upstream::Upstream>> = vec![
             Arc::new(Google::new(wire.clone(), Arc::clone(&clock), "http://google.test/calendar/v3".into())),
@@ -128,7 +137,7 @@ impl Hub {
             let sealed =
                 seal_secret(&bench.keys, bench.store.chance(), &connection, &Secret { access: token, refresh: None });
             tx.set_connection_secret(&ada.firm, &connection, 1, &sealed, None).await.expect("the store");
-            let policy = LinkPolicy { delete: Some(DeletePolicy::Delete), ..LinkPolicy::default() };
+            let policy = policy.clone();
             let new = NewLink {
                 connection,
                 calendar: access.calendar().clone(),
@@ -171,6 +180,34 @@ impl Hub {
         let name = ResourceName::for_uid(uid);
         tx.put_object(&self.access, &name, &object, &Guard::NONE, &cause).await.expect("a put");
         tx.commit().await.expect("a commit");
+    }
+
+    async fn delete(&self, uid: &str) {
+        let mut tx = self.bench.store.write().await.expect("a transaction");
+        let cause = Cause::by(Via::Caldav, "ada", None, None);
+        tx.delete_object(&self.access, &ResourceName::for_uid(uid), &Guard::NONE, &cause).await.expect("a deletion");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Somebody gives the appointment of that title another one here.
+    async fn retitle(&self, from: &str, to: &str) {
+        let mut tx = self.bench.store.write().await.expect("a transaction");
+        let all = tx.bodies(&self.access, Seq(0), Seq(i64::MAX), 100).await.expect("the store");
+        let line = format!("SUMMARY:{from}\r\n");
+        let found = all.iter().find(|o| String::from_utf8_lossy(&o.bytes).contains(&line)).expect("it is here");
+        let text = String::from_utf8_lossy(&found.bytes).replace(&line, &format!("SUMMARY:{to}\r\n"));
+        let object = CalendarObject::parse(Bytes::from(text)).expect("a lawful object");
+        let cause = Cause::by(Via::Caldav, "ada", None, None);
+        tx.put_object(&self.access, &found.head.name, &object, &Guard::NONE, &cause).await.expect("a put");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// How the object of that UID stands under a link.
+    async fn mapping(&self, uid: &str, link: usize) -> Mapping {
+        let mut tx = self.bench.store.read().await.expect("a transaction");
+        let found = tx.object_by_uid(&self.access, uid).await.expect("the store").expect("here");
+        let found = tx.mapping_of_object(&self.ada.firm, &self.links[link], &found.head.id).await.expect("the store");
+        found.expect("a mapping")
     }
 
     async fn count_here(&self) -> i64 {
@@ -350,4 +387,121 @@ async fn what_outlook_cannot_repeat_stays_here_and_goes_to_google() {
         .expect("a mapping");
     assert!(matches!(mapping.state, MappingState::Parked(_)), "{:?}", mapping.state);
     assert_eq!(mapping.warnings, ["Outlook has no pattern for the rule it repeats by"]);
+}
+
+const MEETING: &str = "DTSTART;TZID=Europe/Berlin:20261201T090000\nDTEND;TZID=Europe/Berlin:20261201T100000\n\
+     ORGANIZER:mailto:ada@example.com\nATTENDEE:mailto:guest@example.org";
+
+fn inviting(private: PrivatePolicy) -> LinkPolicy {
+    LinkPolicy { invite_attendees: true, private, ..LinkPolicy::default() }
+}
+
+/// An organiser's own edit reaches guests who were invited, also where it is no new revision.
+#[tokio::test]
+async fn an_organisers_own_edit_reaches_invited_guests() {
+    let hub = Hub::with(inviting(PrivatePolicy::Exclude)).await;
+    hub.put(&format!("SUMMARY:Meeting\n{MEETING}"), "m").await;
+    hub.settle().await;
+    assert_eq!((google(&hub.wire).mails().len(), microsoft(&hub.wire).mails().len()), (1, 1));
+    hub.put(&format!("SUMMARY:Meeting in the hall\nLOCATION:Hall\n{MEETING}"), "m").await;
+    hub.settle().await;
+    let title = vec!["Meeting in the hall".to_owned()];
+    assert_eq!(hub.titles(), (title.clone(), title));
+    assert_eq!(google(&hub.wire).mails().len(), 1, "the same revision is no mail where nobody has to be told");
+    assert_eq!(microsoft(&hub.wire).mails().len(), 2);
+    hub.settle().await;
+    assert_eq!((google(&hub.wire).mails().len(), microsoft(&hub.wire).mails().len()), (1, 2), "and once");
+}
+
+/// A meeting that its organiser makes private, or deletes, is not readable anywhere any more.
+#[tokio::test]
+async fn a_meeting_made_private_is_hidden_from_everybody() {
+    for private in [PrivatePolicy::Exclude, PrivatePolicy::Mask] {
+        let hub = Hub::with(inviting(private)).await;
+        hub.put(&format!("SUMMARY:Meeting\nLOCATION:Hall\n{MEETING}"), "m").await;
+        hub.settle().await;
+        hub.put(&format!("SUMMARY:Meeting\nLOCATION:Hall\nCLASS:PRIVATE\n{MEETING}"), "m").await;
+        hub.settle().await;
+        let masked = if private == PrivatePolicy::Mask { vec!["Busy".to_owned()] } else { Vec::new() };
+        assert_eq!(hub.titles(), (masked.clone(), masked), "{private:?}");
+        let there = format!("{:?}", microsoft(&hub.wire).events(&hub.outlook));
+        assert!(!there.contains("Hall") && !there.contains("guest@"), "{private:?}: {there}");
+    }
+    let hub = Hub::with(inviting(PrivatePolicy::Exclude)).await;
+    hub.put(&format!("SUMMARY:Meeting\n{MEETING}"), "m").await;
+    hub.settle().await;
+    hub.delete("m").await;
+    hub.settle().await;
+    assert_eq!(hub.titles(), (Vec::new(), Vec::new()));
+}
+
+/// What nobody here did as the organiser mails nobody, and whoever looks is told that it was not done.
+#[tokio::test]
+async fn what_is_nobodys_own_edit_mails_nobody_and_is_told() {
+    let hub = Hub::with(inviting(PrivatePolicy::Exclude)).await;
+    hub.put(&format!("SUMMARY:Meeting\n{MEETING}"), "m").await;
+    hub.settle().await;
+    let mails = microsoft(&hub.wire).mails().len();
+    let id = google(&hub.wire).events(ADA)[0]["id"].as_str().expect("an id").to_owned();
+    hub.bench.clock.advance_ms(60_000);
+    let now = hub.now();
+    google(&hub.wire).human(now, ADA).edit(&id, &json!({ "location": "Elsewhere" })).expect("may");
+    hub.settle().await;
+    assert_eq!(microsoft(&hub.wire).mails().len(), mails);
+    let warnings = hub.mapping("m", 1).await.warnings;
+    assert!(warnings.iter().any(|w| w.contains("nobody here asked")), "{warnings:?}");
+}
+
+/// A private event of theirs that is changed here is changed there, and goes nowhere else.
+#[tokio::test]
+async fn what_is_private_there_is_changed_there_and_goes_nowhere_else() {
+    let hub = Hub::new().await;
+    let now = hub.now();
+    let local = |day: u8| {
+        let moment = |hour: u8| json!({ "dateTime": format!("2026-12-{day:02}T{hour:02}:00:00"), "timeZone": ZONE });
+        (moment(9), moment(10))
+    };
+    let ((start, end), (start2, end2)) = (local(1), local(2));
+    google(&hub.wire)
+        .human(now, ADA)
+        .create(&json!({ "summary": "Dentist", "start": start, "end": end, "visibility": "private" }))
+        .expect("made");
+    microsoft(&hub.wire)
+        .human(now, &hub.outlook)
+        .create(&json!({ "subject": "Doctor", "start": start2, "end": end2, "sensitivity": "private" }))
+        .expect("made");
+    hub.settle().await;
+    for (from, to) in [("Dentist", "Dentist moved"), ("Doctor", "Doctor moved")] {
+        hub.retitle(from, to).await;
+    }
+    hub.settle().await;
+    assert_eq!(hub.titles(), (vec!["Dentist moved".to_owned()], vec!["Doctor moved".to_owned()]));
+}
+
+/// The same title at the same time, on three sides that know nothing of each other, is one appointment.
+#[tokio::test]
+async fn twins_that_nobody_linked_are_one() {
+    let hub = Hub::new().await;
+    let now = hub.now();
+    let (start, end) = (
+        json!({ "dateTime": "2026-12-01T09:00:00", "timeZone": ZONE }),
+        json!({ "dateTime": "2026-12-01T10:00:00", "timeZone": ZONE }),
+    );
+    google(&hub.wire).human(now, ADA).create(&json!({ "summary": "Twin", "start": start, "end": end })).expect("made");
+    microsoft(&hub.wire)
+        .human(now, &hub.outlook)
+        .create(&json!({ "subject": "Twin", "start": start, "end": end }))
+        .expect("made");
+    hub.put(
+        "SUMMARY:Twin\nDTSTART;TZID=Europe/Berlin:20261201T090000\nDTEND;TZID=Europe/Berlin:20261201T100000",
+        "own",
+    )
+    .await;
+    hub.settle().await;
+    let twin = vec!["Twin".to_owned()];
+    assert_eq!(hub.titles(), (twin.clone(), twin));
+    assert_eq!(hub.count_here().await, 1);
+    let writes = hub.writes();
+    hub.settle().await;
+    assert_eq!(hub.writes(), writes, "what is settled is not sent again");
 }

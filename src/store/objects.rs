@@ -8,8 +8,8 @@ use super::tx::ReadTx;
 use crate::domain::access::{Access, Caller, Right};
 use crate::domain::appointment::Facts;
 use crate::domain::calendar::Seq;
-use crate::domain::ids::{ObjectId, ResourceName};
-use crate::domain::object::{ComponentKind, ETag};
+use crate::domain::ids::{LinkId, ObjectId, ResourceName};
+use crate::domain::object::{ComponentKind, ETag, Span};
 use crate::domain::time::Instant;
 
 /// How many names one statement asks for: SQLite and PostgreSQL take many more, but a page should stay small.
@@ -91,6 +91,9 @@ pub struct StoredObject {
 pub(super) const HEAD_COLUMNS: &str = "o.object_id, o.name, o.uid, o.etag, o.seq, o.version, o.component, o.created_ms, o.changed_ms, \
      o.bytes_len, o.appointment_type, o.client_id, o.staff_user_id, o.project_id, o.origin";
 /// Columns of a head, for queries that have more.
+/// Appointments of one title at one time that are looked at: nobody has more, and one of them is enough.
+const TWINS_MAX: u32 = 20;
+
 pub(super) const HEAD_LEN: usize = 15;
 
 pub(super) fn head_of(row: &Row) -> Result<ObjectHead, StoreError> {
@@ -187,6 +190,27 @@ impl ReadTx {
             "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.uid = $3"
         );
         self.first(&sql, args![access.firm(), access.calendar(), uid]).await?.map(|r| object_of(&r)).transpose()
+    }
+
+    /// The appointments of a calendar with this title and these times that a link has nothing to do with yet, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn unlinked_twins(
+        &mut self,
+        access: &Access,
+        link: &LinkId,
+        title: &str,
+        (span, all_day): (Span, bool),
+    ) -> Result<Vec<StoredObject>, StoreError> {
+        let sql = format!(
+            "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 \
+             and o.ends_ms = $5 and o.starts_ms = $4 and o.component = 'VEVENT' and o.summary = $6 and o.all_day = $7 \
+             and not exists (select 1 from mappings m where m.firm_id = o.firm_id and m.link_id = $3 \
+             and m.object_id = o.object_id) order by o.object_id limit {TWINS_MAX}"
+        );
+        let values = args![access.firm(), access.calendar(), link, span.starts, span.ends, title, all_day];
+        self.all(&sql, values).await?.iter().map(object_of).collect()
     }
 
     /// The objects of these names that exist, in no particular order; bodies included. `None` where these have more bytes

@@ -10,7 +10,8 @@ use super::project;
 use crate::domain::appointment::Status;
 use crate::domain::object::{CalendarObject, ComponentKind};
 use crate::domain::sync::{
-    ConflictKind, ConflictPolicy, DeletePolicy, Direction, MappingState, Origin, ParkReason, Resolution, Snapshot,
+    ConflictKind, ConflictPolicy, DeletePolicy, Direction, LinkPolicy, MappingState, Origin, ParkReason, Resolution,
+    Snapshot,
 };
 use crate::domain::time::Instant;
 use crate::store::{Buried, Link, Mapping, ObjectHead};
@@ -63,11 +64,12 @@ pub struct Ground<'a> {
 #[must_use]
 pub fn returned(
     ground: &Ground<'_>,
+    policy: &LinkPolicy,
     mapping: &Mapping,
     local: &Local,
     shown: CalendarObject,
 ) -> Option<CalendarObject> {
-    let writable = project::write_back(&ground.link.settings.policy, &local.object);
+    let writable = project::write_back(policy, &local.object);
     let held = mapping.base_item.as_ref().filter(|_| mapping.origin == Origin::There && writable != WriteBack::all());
     let Some(held) = held else { return Some(shown) };
     let theirs = ground.up.put(held, Some(&local.object), ground.lens).ok()?;

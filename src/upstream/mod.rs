@@ -86,6 +86,12 @@ pub trait Upstream: Send + Sync {
         true
     }
 
+    /// Whether guests are told of every change of an item, even where nobody is to be invited: then what nobody asked to
+    /// tell them is not written.
+    fn tells_guests_always(&self) -> bool {
+        false
+    }
+
     /// Whether items can be written at all.
     fn writable(&self) -> bool;
 

@@ -53,8 +53,8 @@ async fn a_bounded_resync_leaves_what_lies_outside_as_it_is() {
         house.there.human(uid, &text);
         house.there.human(&format!("{uid}-gone"), &text.replace(&format!("UID:{uid}"), &format!("UID:{uid}-gone")));
     }
-    house.put(&plain("in-here", "A")).await;
-    house.put(&march("out-here", "A")).await;
+    house.put(&plain("in-here", "H")).await;
+    house.put(&march("out-here", "H")).await;
     house.run().await;
     assert_eq!(house.there.live().len(), 6);
     let cursor = house.link().await.cursor;

@@ -16,3 +16,4 @@ mod mail;
 mod notices;
 mod ours;
 mod stories;
+mod theirs;

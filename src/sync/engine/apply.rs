@@ -14,8 +14,8 @@ use crate::domain::sync::{Calling, MappingState, Origin, ParkReason, RemoteId, S
 use crate::domain::time::MINUTE_MS;
 use crate::store::{Buried, Mapping, PutError, PutOutcome, StoreError, StoredObject, WriteTx, Writing};
 use crate::sync::decide::{Act, Ground, Heard, Local, heard};
-use crate::sync::mark;
 use crate::sync::merge::Prefer;
+use crate::sync::{mark, project};
 use crate::upstream::{Folded, Lens};
 
 /// After a decision on a mapping, automatic policies leave a new conflict to a person for so long, so that two sides do
@@ -134,7 +134,9 @@ impl Engine {
             }
         }
         let Some(uid) = job.up.uid(item) else { return Ok(Met::Known(None, None)) };
-        let Some(stored) = tx.object_by_uid(&job.access, &uid).await? else { return Ok(Met::Known(None, None)) };
+        let Some(stored) = tx.object_by_uid(&job.access, &uid).await? else {
+            return Ok(Met::Known(None, self.twin(tx, job, item).await?));
+        };
         let mapped = tx.mapping_of_object(firm, link, &stored.head.id).await?;
         match mapped {
             None => Ok(Met::Known(None, Some(local_of(stored, None)?))),
@@ -150,6 +152,26 @@ impl Engine {
             }
             Some(_) => Ok(Met::Known(None, None)),
         }
+    }
+
+    /// The object that was made here for the very appointment that somebody made there: the same title at the same time,
+    /// of the same kind, on neither side linked to anything. What the link does not show there has no twin there.
+    async fn twin(&self, tx: &mut WriteTx, job: &Job, item: &Snapshot) -> Result<Option<Local>, Stop> {
+        let Ok(theirs) = job.up.put(item, None, self.ground(job, "", None).lens) else { return Ok(None) };
+        let index = theirs.index();
+        let (Some(span), Some(title)) = (index.span, index.summary.as_deref().filter(|title| !title.is_empty())) else {
+            return Ok(None);
+        };
+        let found = tx.unlinked_twins(&job.access, &job.lease.link, title, (span, index.all_day)).await?;
+        for stored in found {
+            let local = local_of(stored, None)?;
+            let wanted =
+                project::wants(&job.link.settings.policy, &local.object, &local.head.id, &local.head.facts).is_wanted();
+            if wanted && local.object.index().recurring == index.recurring {
+                return Ok(Some(local));
+            }
+        }
+        Ok(None)
     }
 
     /// The object of an id, if it is in the link's calendar.

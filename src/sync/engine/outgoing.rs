@@ -1,16 +1,29 @@
 //! What goes with one object on its way out: its key, its mark, whom it may invite, and the decision it waits for.
 
+use std::borrow::Cow;
+
 use super::{Engine, Job, Stop};
 use crate::domain::appointment::Facts;
 use crate::domain::ids::{ObjectId, UserId};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{AttemptKind, MappingState, Origin, RemoteId, Way};
+use crate::domain::sync::{AttemptKind, LinkPolicy, MappingState, Origin, PrivatePolicy, RemoteId, Way};
 use crate::domain::time::Instant;
 use crate::store::{Mapping, NewAttempt, Outgoing as Waiting, WriteTx};
 use crate::sync::decide::{Heard, Local, heard};
 use crate::sync::merge::Prefer;
 use crate::sync::{conflict, mark, project};
 use crate::upstream::Failure;
+
+/// What an edit made of an object: all of it, and what goes out.
+#[derive(Clone, Copy)]
+pub(super) struct Edit<'a> {
+    /// The mapping, with what both sides agreed on.
+    pub(super) mapping: &'a Mapping,
+    /// The object; `None`: it was deleted.
+    pub(super) local: Option<&'a Local>,
+    /// What the link shows of it.
+    pub(super) shown: Option<&'a CalendarObject>,
+}
 
 impl Engine {
     /// Decides a conflict anew: this side changed, or somebody decided.
@@ -73,6 +86,27 @@ impl Engine {
         Ok(mark::of(self.store(), object))
     }
 
+    /// The policy as it applies to one object. What is private over there, and came from there, is the other account's own
+    /// and no secret of this side's: what is changed of it here goes back to where it came from.
+    pub(super) fn policy_of<'a>(
+        &self,
+        job: &'a Job,
+        mapping: Option<&Mapping>,
+        local: Option<&Local>,
+    ) -> Cow<'a, LinkPolicy> {
+        let policy = &job.link.settings.policy;
+        let theirs = mapping.filter(|m| m.origin == Origin::There).and_then(|m| m.base_item.as_ref());
+        let (Some(item), Some(_)) = (theirs, local.filter(|l| project::hides(policy, &l.object))) else {
+            return Cow::Borrowed(policy);
+        };
+        match job.up.put(item, None, self.ground(job, "", None).lens) {
+            Ok(there) if project::hides(policy, &there) => {
+                Cow::Owned(LinkPolicy { private: PrivatePolicy::Include, ..policy.clone() })
+            }
+            _ => Cow::Borrowed(policy),
+        }
+    }
+
     /// The client's name and address for the description, where the link includes them.
     pub(super) async fn contact(&self, tx: &mut WriteTx, job: &Job, facts: &Facts) -> Result<Option<String>, Stop> {
         let Some(client) = facts.client_id.as_deref().filter(|_| job.link.settings.policy.include_client_contact)
@@ -87,17 +121,21 @@ impl Engine {
         }))
     }
 
-    /// Whether the call may invite: only a user's own edit, on a link that carries attendees live, and nobody twice. The
-    /// ledger's rows are there before the call.
+    /// Whether the call may have guests mailed: only for a user's own edit of what that user organises, on a link that
+    /// carries attendees live, and nobody twice. The ledger's rows are there before the call.
+    ///
+    /// A provider that tells guests of every change takes an organiser's own edit with that or not at all, also where it
+    /// is no new revision; it tells them as often as it changes something, and it changes nothing twice.
     pub(super) async fn invites(
         &self,
         tx: &mut WriteTx,
         job: &Job,
         waiting: &Waiting,
-        shown: Option<&CalendarObject>,
-        method: &str,
+        edit: Edit<'_>,
     ) -> Result<bool, Stop> {
-        let Some(object) = shown.filter(|_| waiting.by_user && job.link.settings.policy.invite_attendees) else {
+        let was = edit.mapping.base.clone().and_then(|bytes| CalendarObject::from_stored(bytes).ok());
+        let told = edit.local.map(|l| &l.object).or(was.as_ref());
+        let Some(object) = told.filter(|_| waiting.by_user && job.link.settings.policy.invite_attendees) else {
             return Ok(false);
         };
         // Somebody else's meeting: its organiser has invited, and nobody is invited to it from here.
@@ -106,9 +144,30 @@ impl Engine {
         if !project::is_organised_by(object, &own.into_iter().flatten().collect::<Vec<_>>()) {
             return Ok(false);
         }
+        let always = job.up.tells_guests_always();
+        let invited = edit.shown.map(|shown| (shown.uid(), project::invitations(shown))).unwrap_or_default();
+        let mut any = self.note_mails(tx, job, &invited.1, invited.0, "REQUEST").await?;
+        if let Some(was) = was.as_ref().filter(|_| always) {
+            let kept = |one: &project::Invitation| invited.1.iter().any(|other| other.recipient == one.recipient);
+            let mut gone = project::invitations(was);
+            gone.retain(|one| !kept(one));
+            any |= self.note_mails(tx, job, &gone, was.uid(), "CANCEL").await?;
+        }
+        Ok(any || always)
+    }
+
+    /// Notes who is going to be mailed what; whether somebody is who was not.
+    async fn note_mails(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        invitations: &[project::Invitation],
+        uid: &str,
+        method: &str,
+    ) -> Result<bool, Stop> {
         let mut any = false;
-        for invitation in project::invitations(object) {
-            let what = (object.uid(), invitation.recurrence_id.as_str(), invitation.sequence);
+        for invitation in invitations {
+            let what = (uid, invitation.recurrence_id.as_str(), invitation.sequence);
             any |= tx.note_mail(&job.lease.firm, what, &invitation.recipient, method).await?;
         }
         Ok(any)

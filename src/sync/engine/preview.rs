@@ -160,7 +160,7 @@ impl Engine {
                 Send::Delete(Why::Withdrawn) => ("withdrawn", None),
                 Send::Look => ("looked for", None),
                 Send::Park(reason) => ("parked", Some(format!("{reason:?}"))),
-                Send::Done | Send::Agree(_) | Send::Bury | Send::Judge => continue,
+                Send::Done | Send::Agree(_) | Send::Stay(_) | Send::Bury | Send::Judge => continue,
             };
             let told = PreviewItem {
                 way: Way::Push,

@@ -2,6 +2,7 @@
 //! gave back is what both sides agree on. A call whose outcome nobody knows is looked for before anything else.
 
 use super::account::ask;
+use super::outgoing::Edit;
 use super::record::Deed;
 use super::send::{Send, Why, send};
 use super::{Engine, Job, Stop, ends_everything};
@@ -22,7 +23,7 @@ const LOOKS_MAX: usize = 4;
 enum Call {
     Create { key: String, item: Outgoing, invite: bool },
     Update { id: RemoteId, held: Snapshot, item: Outgoing, invite: bool, again: bool },
-    Delete { id: RemoteId, held: Option<Snapshot>, why: Why },
+    Delete { id: RemoteId, held: Option<Snapshot>, why: Why, invite: bool },
     Find { key: String },
     Fetch { id: RemoteId },
 }
@@ -137,7 +138,8 @@ impl Engine {
         let (firm, link) = (&job.lease.firm, &job.lease.link);
         let mapping = tx.mapping_of_object(firm, link, &waiting.object).await?;
         let local = self.local(tx, job, &waiting.object).await?;
-        let policy = &job.link.settings.policy;
+        let policy = self.policy_of(job, mapping.as_ref(), local.as_ref());
+        let policy = policy.as_ref();
         let facts = local.as_ref().map_or_else(Facts::default, |l| l.head.facts.clone());
         let contact = self.contact(tx, job, &facts).await?;
         let known = project::Known { id: &waiting.object, facts: &facts, client_contact: contact.as_deref() };
@@ -146,7 +148,7 @@ impl Engine {
         let marked = self.mark_for(tx, job, &waiting.object).await?;
         let ground = self.ground(job, &marked, None);
         let shown = match (shown, &mapping, &local) {
-            (Some(shown), Some(mapping), Some(local)) => returned(&ground, mapping, local, shown),
+            (Some(shown), Some(mapping), Some(local)) => returned(&ground, policy, mapping, local, shown),
             (shown, ..) => shown,
         };
         let sending = send(&ground, mapping.as_ref(), local.as_ref(), shown.as_ref(), waiting.by_user);
@@ -160,6 +162,15 @@ impl Engine {
         let Considered { mut mapping, local, shown, sending } = self.consider(&mut tx, job, waiting).await?;
         let version = local.as_ref().map_or(0, |l| l.head.version);
         let key = self.create_key(job, &waiting.object);
+        let edit = Edit { mapping: &mapping, local: local.as_ref(), shown: shown.as_ref() };
+        let invite = match &sending {
+            Send::Create(_) | Send::Update { .. } => self.invites(&mut tx, job, waiting, edit).await?,
+            // Nobody is told that something was taken away, but where that cannot be done without.
+            Send::Delete(_) if job.up.tells_guests_always() => {
+                self.invites(&mut tx, job, waiting, Edit { shown: None, ..edit }).await?
+            }
+            _ => false,
+        };
         let call = match sending {
             Send::Done => {
                 // A create that never went out, of what is not wanted there any more.
@@ -179,7 +190,15 @@ impl Engine {
                 }
                 None
             }
+            Send::Stay(why) => {
+                if mapping.warnings.as_slice() != [why] {
+                    mapping.warnings = vec![why.to_owned()];
+                    tx.put_mapping(&job.lease, &mapping).await?;
+                }
+                None
+            }
             Send::Bury => {
+                mapping.warnings.clear();
                 mapping.bury(Buried::Left);
                 tx.put_mapping(&job.lease, &mapping).await?;
                 None
@@ -215,14 +234,12 @@ impl Engine {
                 mapping.remote = job.up.id_for(&key);
                 mapping.warnings.clone_from(&item.warnings);
                 tx.put_mapping(&job.lease, &mapping).await?;
-                let invite = self.invites(&mut tx, job, waiting, shown.as_ref(), "REQUEST").await?;
                 Some(Call::Create { key, item, invite })
             }
             Send::Update { item, again } => {
                 mapping.state = MappingState::Pushing(Calling::saying(false, version, &item.payload));
                 mapping.warnings.clone_from(&item.warnings);
                 tx.put_mapping(&job.lease, &mapping).await?;
-                let invite = self.invites(&mut tx, job, waiting, shown.as_ref(), "REQUEST").await?;
                 let (Some(id), Some(held)) = (mapping.remote.clone(), mapping.base_item.clone()) else {
                     return Ok(None);
                 };
@@ -233,7 +250,7 @@ impl Engine {
                 mapping.state = MappingState::Pushing(Calling::deletion());
                 let held = mapping.base_item.clone();
                 tx.put_mapping(&job.lease, &mapping).await?;
-                Some(Call::Delete { id, held, why })
+                Some(Call::Delete { id, held, why, invite })
             }
         };
         let Some(call) = call else {
@@ -253,8 +270,8 @@ impl Engine {
             Call::Update { id, held, item, invite, .. } => ask!(self, &mut job.account, |at| up
                 .update(at, id, held, item, *invite))
             .map(|w| Answered::Written(Box::new(w))),
-            Call::Delete { id, held, .. } => {
-                ask!(self, &mut job.account, |at| up.delete(at, id, held.as_ref(), false)).map(|()| Answered::Deleted)
+            Call::Delete { id, held, invite, .. } => {
+                ask!(self, &mut job.account, |at| up.delete(at, id, held.as_ref(), *invite)).map(|()| Answered::Deleted)
             }
             Call::Find { key } => ask!(self, &mut job.account, |at| up.find(at, key))
                 .map(|found| found.map_or(Answered::NotThere, |(id, item)| Answered::There(id, item))),
@@ -318,6 +335,7 @@ impl Engine {
                 let mut tx = self.held(job).await?;
                 let withdrawn = matches!(call, Call::Delete { why: Why::Withdrawn, .. });
                 let before = mapping.base_version;
+                mapping.warnings.clear();
                 if withdrawn {
                     mapping.state = MappingState::Parked(ParkReason::Withdrawn);
                 } else {
@@ -425,6 +443,7 @@ impl Engine {
             Failure::Unknown(_) => mapping.state = unsure(made(version)),
             _ if failure.class() == ErrorClass::NonRetryable && !ends_everything(failure) => {
                 let class = failure.class();
+                mapping.warnings = vec![failure.to_string()];
                 mapping.state = MappingState::Parked(ParkReason::Refused { class, reason: failure.to_string() });
             }
             _ => {}

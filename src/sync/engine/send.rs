@@ -10,6 +10,9 @@ use crate::upstream::Outgoing;
 /// So often in a day we answer the provider's rewriting of one item before we stop and tell.
 pub(super) const REWRITES_PER_DAY_MAX: i64 = 3;
 
+/// What is told of an item made there whose object this side changed and does not show.
+const STAYS: &str = "by this link's settings it is not shown there: what was changed here stays here";
+
 /// Why an item is deleted there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
@@ -26,6 +29,8 @@ pub(super) enum Send {
     Done,
     /// Nothing: the item says what the object says.
     Agree(Vec<String>),
+    /// Nothing: the item is theirs, and what was changed here is not shown there. It is told.
+    Stay(&'static str),
     /// The item is gone with its object; the mapping remembers.
     Bury,
     /// A new item.
@@ -120,6 +125,7 @@ fn live(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, shown: Sh
             Origin::Here => Send::Delete(Why::Withdrawn),
             // It is cancelled for everybody; that a filter does not want it is this side's own affair.
             Origin::There if is_taken_away(ground, local) && writable => Send::Delete(Why::Withdrawn),
+            Origin::There if edited => Send::Stay(STAYS),
             Origin::There => Send::Done,
         };
     };

@@ -55,6 +55,13 @@ pub fn outgoing(policy: &LinkPolicy, object: &CalendarObject, known: &Known<'_>)
     }
 }
 
+/// Whether a link tells less than all of an object because it is private.
+#[must_use]
+pub fn hides(policy: &LinkPolicy, object: &CalendarObject) -> bool {
+    let told = told(policy, object);
+    !told.is_uniform() || told.whole() != Telling::All
+}
+
 /// Through which parts of an object a change on the other side may come back. Of what is masked, only the time; of what a
 /// template made, or what was left out, nothing.
 #[must_use]

@@ -260,6 +260,10 @@ impl Upstream for Microsoft {
         false
     }
 
+    fn tells_guests_always(&self) -> bool {
+        true
+    }
+
     fn writable(&self) -> bool {
         true
     }
@@ -325,10 +329,10 @@ impl Upstream for Microsoft {
         async move { self.change(at, id, Held::of(held), &wanted(item), invite_of(invite)).await }.boxed()
     }
 
-    fn delete<'a>(&'a self, at: At<'a>, id: &'a RemoteId, held: Option<&'a Snapshot>, _: bool) -> Answer<'a, ()> {
+    fn delete<'a>(&'a self, at: At<'a>, id: &'a RemoteId, held: Option<&'a Snapshot>, invite: bool) -> Answer<'a, ()> {
         async move {
             let held = held.map(Held::of).unwrap_or_default();
-            self.remove(at, id.as_str(), held.master.as_ref()).await
+            self.remove(at, id.as_str(), held.master.as_ref(), invite_of(invite)).await
         }
         .boxed()
     }

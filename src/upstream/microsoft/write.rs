@@ -217,7 +217,7 @@ impl Microsoft {
             }
             Step::Remove => {
                 if let Some(event) = guests {
-                    may_be_deleted(event)?;
+                    may_be_deleted(event, invite)?;
                 }
                 let call = self.call(Asked::Writing, Method::DELETE, at, &["events", &name]).if_match(&etag);
                 self.ask(call, at).await.map(drop)
@@ -263,9 +263,15 @@ impl Microsoft {
     }
 
     /// Deletes one event. Gone already is done.
-    pub(super) async fn remove(&self, at: At<'_>, name: &str, held: Option<&Event>) -> Result<(), Failure> {
+    pub(super) async fn remove(
+        &self,
+        at: At<'_>,
+        name: &str,
+        held: Option<&Event>,
+        invite: Invite,
+    ) -> Result<(), Failure> {
         if let Some(event) = held {
-            may_be_deleted(event)?;
+            may_be_deleted(event, invite)?;
         }
         let etag = held.map(|event| text(event, "etag")).unwrap_or_default();
         let call = self.call(Asked::Writing, Method::DELETE, at, &["events", name]).if_match(etag);
@@ -284,16 +290,20 @@ fn has_guests(event: &Event) -> bool {
 fn tells_guests(event: &Event, fields: &Event, invite: Invite) -> Result<(), Failure> {
     if invite == Invite::No && has_guests(event) && TOLD.iter().any(|name| fields.contains_key(*name)) {
         return Err(Failure::Refused(
-            "Outlook would mail the guests about this change: make it in Outlook, or let the link invite".into(),
+            "Outlook would mail the guests about this change, which nobody here asked it to: make it in Outlook, or make it here as \
+             the organiser on a link that invites attendees"
+                .into(),
         ));
     }
     Ok(())
 }
 
-fn may_be_deleted(event: &Event) -> Result<(), Failure> {
-    if has_guests(event) {
+fn may_be_deleted(event: &Event, invite: Invite) -> Result<(), Failure> {
+    if invite == Invite::No && has_guests(event) {
         return Err(Failure::Refused(
-            "Outlook would mail the guests that it is cancelled: delete it in Outlook".into(),
+            "Outlook would mail the guests that it is cancelled, which nobody here asked it to: delete it in Outlook, or make \
+             the change here as the organiser on a link that invites attendees"
+                .into(),
         ));
     }
     Ok(())

@@ -1,0 +1,97 @@
+//! What is the other side's own, and what both sides made for one and the same appointment.
+
+use kalends::domain::sync::{ConflictKind, Direction, LinkPolicy, MappingState, PrivatePolicy};
+
+use crate::house::{House, INTERVAL, both, event, plain, retitled};
+
+const PRIVATE: &str = "DTSTART:20261201T100000Z\nDTEND:20261201T110000Z\nSUMMARY:Dentist\nCLASS:PRIVATE";
+
+/// A private event of theirs is their own, and no secret of this side's.
+#[tokio::test]
+async fn what_is_private_there_and_came_from_there_is_changed_there() {
+    for private in [PrivatePolicy::Exclude, PrivatePolicy::Mask, PrivatePolicy::Include] {
+        let house = House::new(Direction::Both, LinkPolicy { private, ..LinkPolicy::default() }).await;
+        house.there.human("a", &event("a", PRIVATE));
+        house.run().await;
+        house.put(&retitled(&event("a", PRIVATE), "Dentist", "Dentist at nine").replace("T10", "T09")).await;
+        house.later(INTERVAL).await;
+        let there = house.there("a").unwrap();
+        assert!(there.contains("SUMMARY:Dentist at nine") && there.contains("T090000Z"), "{private:?}: {there}");
+        house.there.edit("a", |e| retitled(&e, "Dentist at nine", "Dentist by hand"));
+        house.later(INTERVAL).await;
+        assert!(house.here("a").await.unwrap().contains("SUMMARY:Dentist by hand"), "{private:?}");
+        assert!(house.open_conflicts().await.is_empty());
+    }
+}
+
+/// What is made private here is this side's secret, wherever it came from.
+#[tokio::test]
+async fn what_is_made_private_here_tells_nothing_more_and_says_so() {
+    let house = both().await;
+    house.there.human("a", &plain("a", "Open"));
+    house.run().await;
+    let id = house.put(&event("a", &PRIVATE.replace("Dentist", "Secret"))).await;
+    house.later(INTERVAL).await;
+    assert!(!house.there("a").unwrap().contains("Secret"));
+    let mapping = house.mapping(&id).await.unwrap();
+    assert_eq!(mapping.state, MappingState::Synced);
+    assert!(mapping.warnings.iter().any(|w| w.contains("stays here")), "{:?}", mapping.warnings);
+}
+
+#[tokio::test]
+async fn one_title_at_one_time_on_both_sides_is_one_appointment() {
+    let house = both().await;
+    house.put(&plain("here", "Twin")).await;
+    house.there.human("there", &plain("there", "Twin"));
+    house.run().await;
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (1, 1));
+    assert!(house.open_conflicts().await.is_empty(), "they say the same");
+    house.put(&plain("here", "Renamed")).await;
+    house.later(INTERVAL).await;
+    assert!(house.there.live().values().all(|e| e.contains("SUMMARY:Renamed")), "they are linked");
+}
+
+#[tokio::test]
+async fn twins_that_say_different_things_wait_for_somebody() {
+    let house = both().await;
+    house.put(&plain("here", "Twin\nDESCRIPTION:ours")).await;
+    house.there.human("there", &plain("there", "Twin\nDESCRIPTION:theirs"));
+    house.run().await;
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (1, 1), "both are left alone");
+    let open = house.open_conflicts().await;
+    assert_eq!(open.iter().map(|c| c.kind).collect::<Vec<_>>(), [ConflictKind::CreatedExternally]);
+}
+
+#[tokio::test]
+async fn what_only_looks_alike_is_two() {
+    let other = |lines: &str| event("there", &format!("{lines}\nSUMMARY:Twin"));
+    for (there, why) in [
+        (plain("there", "Other"), "another title"),
+        (other("DTSTART:20261201T100000Z\nDTEND:20261201T120000Z"), "another end"),
+        (other("DTSTART:20261201T100000Z\nDTEND:20261201T110000Z\nRRULE:FREQ=DAILY;COUNT=3"), "a series"),
+    ] {
+        let house = both().await;
+        house.put(&plain("here", "Twin")).await;
+        house.there.human("there", &there);
+        house.run().await;
+        house.later(INTERVAL).await;
+        assert_eq!((house.count_here().await, house.there.live().len()), (2, 2), "{why}");
+    }
+    // Two of a kind on one side were meant to be two.
+    let house = both().await;
+    for uid in ["one", "two"] {
+        house.there.human(uid, &plain(uid, "Twin"));
+    }
+    house.run().await;
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (2, 2));
+    // What the link keeps here is no twin of anything.
+    let house = both().await;
+    house.put(&event("here", PRIVATE)).await;
+    house.there.human("there", &event("there", &PRIVATE.replace("\nCLASS:PRIVATE", "")));
+    house.run().await;
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (2, 1));
+}
