@@ -18,6 +18,7 @@ use kalends::domain::ids::{LinkId, ResourceName, Slug};
 use kalends::domain::object::CalendarObject;
 use kalends::domain::sync::{
     DeletePolicy, Direction, LinkPolicy, LinkStatus, MappingState, PrivatePolicy, Provider, RemoteCalendarId, RunKind,
+    UnsupportedRecurrence,
 };
 use kalends::domain::time::{Clock, MINUTE_MS};
 use kalends::store::{Due, LinkSettings, Mapping, NewConnection, NewLink, User};
@@ -501,6 +502,82 @@ async fn twins_that_nobody_linked_are_one() {
     let twin = vec!["Twin".to_owned()];
     assert_eq!(hub.titles(), (twin.clone(), twin));
     assert_eq!(hub.count_here().await, 1);
+    let writes = hub.writes();
+    hub.settle().await;
+    assert_eq!(hub.writes(), writes, "what is settled is not sent again");
+}
+
+fn expanding() -> LinkPolicy {
+    LinkPolicy {
+        unsupported_recurrence: UnsupportedRecurrence::Expand,
+        delete: Some(DeletePolicy::Delete),
+        ..LinkPolicy::default()
+    }
+}
+
+/// What Outlook has no pattern for is a series at Google and single events in Outlook, and a change of one of them goes
+/// everywhere, once.
+#[tokio::test]
+async fn what_outlook_cannot_repeat_goes_there_as_single_events() {
+    let hub = Hub::with(expanding()).await;
+    hub.put(
+        "SUMMARY:Pay day\nDTSTART;TZID=Europe/Berlin:20261201T090000\nDTEND;TZID=Europe/Berlin:20261201T100000\n\
+         RRULE:FREQ=MONTHLY;BYMONTHDAY=1,15;COUNT=6",
+        "p",
+    )
+    .await;
+    hub.settle().await;
+    let at_google = google(&hub.wire).events(ADA).len();
+    assert_eq!((at_google, hub.titles().1.len()), (1, 6));
+    assert_eq!(hub.occurrences().len(), 6);
+    hub.bench.clock.advance_ms(60_000);
+    let now = hub.now();
+    {
+        let mut outlook = microsoft(&hub.wire);
+        let mut all = outlook.events(&hub.outlook);
+        all.sort_by_key(|event| event["start"]["dateTime"].as_str().unwrap_or_default().to_owned());
+        let id = |at: usize| all[at]["id"].as_str().expect("an id").to_owned();
+        let mut person = outlook.human(now, &hub.outlook);
+        person.edit(&id(2), &json!({ "subject": "Late pay" })).expect("may");
+        person.delete(&id(3)).expect("may");
+    }
+    hub.settle().await;
+    let found = hub.occurrences();
+    assert_eq!(found.len(), 5, "{found:?}");
+    assert_eq!(found.iter().filter(|(_, title)| title == "Late pay").count(), 1, "{found:?}");
+    for count in [6, 4] {
+        let lines = "SUMMARY:Pay\nDTSTART;TZID=Europe/Berlin:20261201T090000\nDTEND;TZID=Europe/Berlin:20261201T100000";
+        hub.put(&format!("{lines}\nRRULE:FREQ=MONTHLY;BYMONTHDAY=1,15;COUNT={count}"), "p").await;
+        hub.settle().await;
+        let titles: Vec<String> = hub.occurrences().into_iter().map(|(_, title)| title).collect();
+        assert_eq!(titles, vec!["Pay"; count]);
+    }
+    let writes = hub.writes();
+    hub.settle().await;
+    assert_eq!(hub.writes(), writes, "what is settled is not sent again");
+    assert_eq!(hub.count_here().await, 1);
+}
+
+/// A change of an instance and all that follow is carried by no provider: kept here and told, or carried as instances.
+#[tokio::test]
+async fn what_changes_all_that_follow_is_told_or_goes_as_single_events() {
+    let range = "SUMMARY:Team\nDTSTART;TZID=Europe/Berlin:20261201T090000\nDTEND;TZID=Europe/Berlin:20261201T100000\n\
+         RRULE:FREQ=WEEKLY;COUNT=5\nEND:VEVENT\nBEGIN:VEVENT\nUID:r\nDTSTAMP:20261101T000000Z\nSUMMARY:New team\n\
+         RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20261215T090000\n\
+         DTSTART;TZID=Europe/Berlin:20261215T110000\nDTEND;TZID=Europe/Berlin:20261215T120000";
+    let hub = Hub::new().await;
+    hub.put(range, "r").await;
+    hub.settle().await;
+    assert_eq!(hub.titles(), (Vec::new(), Vec::new()));
+    for link in [0, 1] {
+        let told = hub.mapping("r", link).await.warnings;
+        assert_eq!(told, ["a change to an instance and all that follow cannot be carried"]);
+    }
+    let hub = Hub::with(expanding()).await;
+    hub.put(range, "r").await;
+    hub.settle().await;
+    let titles: Vec<String> = hub.occurrences().into_iter().map(|(_, title)| title).collect();
+    assert_eq!(titles, ["Team", "Team", "New team", "New team", "New team"]);
     let writes = hub.writes();
     hub.settle().await;
     assert_eq!(hub.writes(), writes, "what is settled is not sent again");

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Done, Failure, Output, audit, user_named};
 use crate::app::{App, sync};
 use crate::domain::ids::{ConnectionId, LinkId};
-use crate::domain::sync::{ConnectionStatus, LinkStatus, Provider, RunKind, RunStatus};
+use crate::domain::sync::{ConnectionStatus, LinkStatus, Provider, RunKind, RunStatus, UnsupportedRecurrence};
 use crate::domain::time::Instant;
 use crate::store::{Connection, Due, Link, RunFilter, User};
 use crate::sync::desk::{DeviceAsked, Imported, NewConsent};
@@ -51,6 +51,14 @@ pub(super) enum LinkCommand {
         /// Whose
         user: String,
     },
+    /// Say what becomes of series that the provider cannot repeat; everything else is set over the API
+    Set {
+        #[command(flatten)]
+        one: One,
+        /// keep_local: they stay here; expand: their instances of the coming half year go out as single events
+        #[arg(long, value_name = "WHAT", value_parser = unsupported)]
+        unsupported_recurrence: UnsupportedRecurrence,
+    },
     /// Show what a run would do, without doing it
     Preview(One),
     /// Run now and wait for the end
@@ -87,6 +95,14 @@ pub(super) fn day(text: &str) -> Result<Instant, String> {
     let date: jiff::civil::Date = text.parse().map_err(|_| "a day is written 2026-03-01".to_owned())?;
     let at = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|e| e.to_string())?;
     Ok(Instant::from(at.timestamp()))
+}
+
+fn unsupported(text: &str) -> Result<UnsupportedRecurrence, String> {
+    match text {
+        "keep_local" => Ok(UnsupportedRecurrence::KeepLocal),
+        "expand" => Ok(UnsupportedRecurrence::Expand),
+        _ => Err("keep_local or expand".to_owned()),
+    }
 }
 
 pub(super) async fn connection(command: ConnectionCommand, app: &App, output: &Output) -> Done {
@@ -170,6 +186,22 @@ async fn connect(app: &App, output: &Output, name: &str, provider: &str) -> Done
 pub(super) async fn link(command: LinkCommand, app: &App, output: &Output) -> Done {
     match command {
         LinkCommand::List { user } => list(app, output, &user).await,
+        LinkCommand::Set { one, unsupported_recurrence } => {
+            let (user, link) = link_of(app, &one).await?;
+            let mut settings = link.settings.clone();
+            settings.policy.unsupported_recurrence = unsupported_recurrence;
+            if settings != link.settings {
+                let mut tx = app.store().write().await?;
+                tx.set_link(&link.firm, &link.id, &settings).await?;
+                tx.commit().await?;
+                audit(app, &user, "sync_link_changed", link.id.as_str()).await?;
+            }
+            output.say(
+                format_args!("set {}", link.id),
+                &json!({ "id": link.id.as_str(), "unsupported_recurrence": unsupported_recurrence }),
+            );
+            Ok(())
+        }
         LinkCommand::Preview(one) => preview(app, output, &one).await,
         LinkCommand::Sync(one) => run(app, output, &one, None).await,
         LinkCommand::Resync { one, from, until } => run(app, output, &one, Some((from, until))).await,
@@ -206,8 +238,13 @@ async fn list(app: &App, output: &Output, name: &str) -> Done {
                 "remote_calendar": l.remote.as_str(), "remote_name": l.remote_name, "direction": l.settings.direction,
                 "status": l.status, "status_note": l.status_note, "in_step": of.mappings.live,
                 "waiting": of.waiting.0, "open_conflicts": of.open_conflicts, "last_run": last,
-                "last_status": l.last.2 }),
+                "last_status": l.last.2,
+                "warnings": of.warnings.iter().map(|w| json!({ "warning": w.text, "appointments": w.count }))
+                    .collect::<Vec<_>>() }),
         );
+        for warning in &of.warnings {
+            output.progress(format_args!("{}: {}", l.remote_name, warning.told()));
+        }
     }
     Ok(())
 }
@@ -228,6 +265,9 @@ async fn preview(app: &App, output: &Output, one: &One) -> Done {
     }
     if !output.is_json() {
         output.say(format_args!("{} operations", preview.total), &json!({}));
+    }
+    for warning in &preview.warnings {
+        output.progress(format_args!("{warning}"));
     }
     if let Some(stopped) = preview.stopped {
         output.progress(format_args!("a run would stop before it applies anything: {stopped}"));

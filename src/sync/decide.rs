@@ -5,13 +5,12 @@
 
 use bytes::Bytes;
 
-use super::merge::{FieldConflict, Prefer, Sides, WriteBack, merge};
+use super::merge::{FieldConflict, Prefer, Sides, merge};
 use super::project;
 use crate::domain::appointment::Status;
 use crate::domain::object::{CalendarObject, ComponentKind};
 use crate::domain::sync::{
-    ConflictKind, ConflictPolicy, DeletePolicy, Direction, LinkPolicy, MappingState, Origin, ParkReason, Resolution,
-    Snapshot,
+    ConflictKind, ConflictPolicy, DeletePolicy, Direction, MappingState, Origin, ParkReason, Resolution, Snapshot,
 };
 use crate::domain::time::Instant;
 use crate::store::{Buried, Link, Mapping, ObjectHead};
@@ -57,24 +56,6 @@ pub struct Ground<'a> {
     pub whole: bool,
     /// A person's decision about this mapping, which beats every policy.
     pub decision: Option<&'a Prefer>,
-}
-
-/// What a link shows of an object whose item was made there. A mask or a template has no business in somebody's own
-/// event: through the parts that they concern nothing goes out, and the rest of the item stays as it says.
-#[must_use]
-pub fn returned(
-    ground: &Ground<'_>,
-    policy: &LinkPolicy,
-    mapping: &Mapping,
-    local: &Local,
-    shown: CalendarObject,
-) -> Option<CalendarObject> {
-    let writable = project::write_back(policy, &local.object);
-    let held = mapping.base_item.as_ref().filter(|_| mapping.origin == Origin::There && writable != WriteBack::all());
-    let Some(held) = held else { return Some(shown) };
-    let theirs = ground.up.put(held, Some(&local.object), ground.lens).ok()?;
-    let sides = Sides { base: &theirs, local: &theirs, before: &theirs, after: &local.object };
-    merge(sides, &writable, &Prefer::Remote, ground.now).ok().map(|merged| merged.object)
 }
 
 /// How something that is gone there goes here.
@@ -204,7 +185,7 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
     let same = mapping.base_item.as_ref().is_some_and(|base| ground.up.normal(base) == ground.up.normal(item));
     match (&mapping.state, local) {
         // What was withdrawn or kept after a removal is not brought here by being heard of.
-        (MappingState::Parked(ParkReason::Withdrawn | ParkReason::OwnCopy), _) => Act::Note,
+        (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Expanded | ParkReason::OwnCopy), _) => Act::Note,
         // What an undo left stays so until somebody edits it; a state from before the undo, heard of late, is no edit. What is
         // in a listing of everything is there, whatever was said of it.
         (MappingState::Parked(ParkReason::Undone), None) if same => Act::Note,
@@ -277,7 +258,11 @@ fn deleted_here(ground: &Ground<'_>, mapping: &Mapping, item: &Snapshot) -> Act 
 fn gone(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>) -> Act {
     match &mapping.state {
         MappingState::Parked(
-            ParkReason::Withdrawn | ParkReason::Undone | ParkReason::RemovedThere | ParkReason::OneWay,
+            ParkReason::Withdrawn
+            | ParkReason::Expanded
+            | ParkReason::Undone
+            | ParkReason::RemovedThere
+            | ParkReason::OneWay,
         )
         | MappingState::Detached
         | MappingState::Tombstoned => return Act::Note,

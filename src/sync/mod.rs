@@ -12,7 +12,6 @@
 //! | [`project`] | what a link shows of an appointment, and what may come back |
 //! | [`contact`] | nothing: it puts a client's contact under notes and takes it off again |
 //! | [`merge`] | what an appointment says that both sides changed |
-//! | [`split`] | whether one series became two |
 //! | [`guard`] | whether a run may remove as much as it would |
 //! | [`decide`] | what is to be done about one mapping |
 //! | [`mark`] | which events are our own |
@@ -36,4 +35,3 @@ pub mod merge;
 pub mod project;
 pub mod retry;
 pub mod scheduler;
-pub mod split;

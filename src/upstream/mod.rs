@@ -189,6 +189,15 @@ pub trait Upstream: Send + Sync {
     /// [`Unfit`]: what the item says cannot be a calendar object.
     fn put(&self, item: &Snapshot, onto: Option<&CalendarObject>, lens: Lens<'_>) -> Result<CalendarObject, Unfit>;
 
+    /// Whether the provider can repeat as the object does.
+    ///
+    /// # Errors
+    /// [`Unfit`]: why it cannot.
+    fn repeats(&self, object: &CalendarObject, lens: Lens<'_>) -> Result<(), Unfit> {
+        let _ = (object, lens);
+        Ok(())
+    }
+
     /// What the item should say to stand for the object. `held` keeps what only the provider knows.
     ///
     /// # Errors

@@ -17,9 +17,10 @@ use crate::domain::access::{Caller, Right};
 use crate::domain::ids::{ConnectionId, LinkId, Slug};
 use crate::domain::sync::{
     ConnectionStatus, Direction, LinkPolicy, LinkStatus, LinkWay, Provider, Remote, SYNC_INTERVALS_MIN,
+    UnsupportedRecurrence,
 };
 use crate::domain::time::MINUTE_MS;
-use crate::store::{Connection, LinkObstacle, LinkSettings, NewLink, StoreError};
+use crate::store::{Connection, LinkObstacle, LinkSettings, NewLink, StoreError, Warning};
 use crate::sync::desk::{Connected, Desk, DeskError, Granted, NewConsent, RemoteCalendar};
 
 /// The providers that a browser is sent to, with what their operator enters and how a person takes the way home by hand.
@@ -72,6 +73,8 @@ struct LinkRow {
     direction: &'static str,
     status: &'static str,
     last: String,
+    /// What is told of its appointments.
+    warnings: Vec<String>,
 }
 
 #[derive(Template)]
@@ -112,6 +115,9 @@ pub(super) struct Chosen {
     remote: String,
     calendar: String,
     direction: String,
+    /// What becomes of series that the provider cannot repeat.
+    #[serde(default)]
+    unsupported: UnsupportedRecurrence,
 }
 
 pub(super) fn shown(status: StatusCode, page: &impl Template) -> Response {
@@ -172,6 +178,7 @@ async fn rows(gate: &Gate, caller: &Caller) -> Result<(Vec<ConnectionRow>, Vec<L
     let calendars = tx.calendars(caller).await?;
     let connections = tx.connections(&caller.firm, &caller.user).await?;
     let links = tx.links(&caller.firm, &caller.user).await?;
+    let figures = tx.link_figures(&caller.firm, &caller.user).await?;
     let name = |id: &crate::domain::ids::CalendarId| {
         let found = calendars.iter().find(|(access, _)| access.calendar() == id);
         found.map_or_else(|| "(deleted)".to_owned(), |(_, c)| named(c))
@@ -190,6 +197,7 @@ async fn rows(gate: &Gate, caller: &Caller) -> Result<(Vec<ConnectionRow>, Vec<L
         direction: l.settings.direction.as_str(),
         status: l.status.as_str(),
         last: l.last.0.map_or_else(|| "never".to_owned(), |at| at.to_string()),
+        warnings: figures.get(&l.id).map_or_else(Vec::new, |f| f.warnings.iter().map(Warning::told).collect()),
     };
     Ok((connections.iter().map(row).collect(), live.map(link).collect()))
 }
@@ -398,7 +406,12 @@ pub(super) async fn chosen(
         let problem = "That calendar cannot be written: choose “from there to here”.";
         return choices(&gate, &desk, &caller, &id, Some(problem)).await;
     }
-    match link(&gate, &visit, &caller, &connection, remote, &form.calendar, direction).await {
+    let settings = LinkSettings {
+        direction,
+        interval_ms: SYNC_INTERVALS_MIN.get(2).copied().unwrap_or(15) * MINUTE_MS,
+        policy: LinkPolicy { unsupported_recurrence: form.unsupported, ..LinkPolicy::default() },
+    };
+    match link(&gate, &visit, &caller, &connection, remote, &form.calendar, settings).await {
         Ok(Ok(_)) => see("/sync"),
         Ok(Err(problem)) => choices(&gate, &desk, &caller, &id, Some(problem)).await,
         Err(error) => failed(&gate, &desk, &caller, &error.into()).await,
@@ -413,7 +426,7 @@ async fn link(
     connection: &Connection,
     remote: RemoteCalendar,
     calendar: &str,
-    direction: Direction,
+    settings: LinkSettings,
 ) -> Result<Result<LinkId, &'static str>, StoreError> {
     let Ok(slug) = Slug::parse(calendar) else { return Ok(Err("There is no such calendar here.")) };
     let mut tx = gate.store.write().await?;
@@ -423,7 +436,7 @@ async fn link(
     let way = LinkWay {
         here: access.calendar().as_str().to_owned(),
         there: Remote::new(connection.provider, &connection.account, &remote.id),
-        direction,
+        direction: settings.direction,
     };
     match tx.link_obstacle(&caller.firm, &way, None).await? {
         Some(LinkObstacle::Exists) => return Ok(Err("These two calendars are linked already.")),
@@ -432,14 +445,13 @@ async fn link(
         }
         None => {}
     }
-    let interval = SYNC_INTERVALS_MIN.get(2).copied().unwrap_or(15);
     let new = NewLink {
         connection: connection.id.clone(),
         calendar: access.calendar().clone(),
         remote: remote.id,
         remote_name: remote.name,
         zone: remote.zone.unwrap_or_else(|| "UTC".to_owned()),
-        settings: LinkSettings { direction, interval_ms: interval * MINUTE_MS, policy: LinkPolicy::default() },
+        settings,
     };
     let Some(id) = tx.add_link((&caller.firm, &caller.user), &new).await? else {
         return Ok(Err("There are as many links as there may be."));

@@ -355,7 +355,13 @@ impl Upstream for Double {
         CalendarObject::parse(Bytes::from(ics(item))).map_err(|e| Unfit(e.to_string()))
     }
 
+    fn repeats(&self, object: &CalendarObject, _: Lens<'_>) -> Result<(), Unfit> {
+        let unfit = String::from_utf8_lossy(object.bytes()).contains("BYSETPOS=");
+        if unfit { Err(Unfit("there is no pattern for it".to_owned())) } else { Ok(()) }
+    }
+
     fn get(&self, object: &CalendarObject, _: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit> {
+        self.repeats(object, lens)?;
         let text = String::from_utf8_lossy(object.bytes()).into_owned();
         Ok(Outgoing { payload: format!("{text}\0{}", lens.mark), warnings: Vec::new() })
     }

@@ -7,6 +7,7 @@ mod support;
 mod anew;
 mod classes;
 mod double;
+mod expanded;
 mod failures;
 mod faults;
 mod figures;

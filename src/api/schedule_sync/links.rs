@@ -86,7 +86,7 @@ pub struct AskedRuns {
 pub struct PreviewItemView {
     /// `pull`: here; `push`: there.
     direction: &'static str,
-    /// `created`, `updated`, `deleted`, `cancelled`, `linked`, `conflict`, `withdrawn`, `parked` …
+    /// `created`, `updated`, `deleted`, `cancelled`, `linked`, `conflict`, `withdrawn`, `expanded`, `parked` …
     action: String,
     /// The appointment here.
     #[schema(required)]
@@ -117,7 +117,7 @@ pub struct PreviewView {
     /// What would stop the run before it applies anything: it removes too much at once.
     #[schema(required)]
     stopped: Option<String>,
-    /// What could not be looked at.
+    /// What is told of appointments of the link as it stands, and what could not be looked at.
     warnings: Vec<String>,
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::words::{DeleteName, DirectionName, FieldName, OperatorName, PolicyName, PrivacyName, ResolutionName};
+use super::words::{
+    DeleteName, DirectionName, FieldName, OperatorName, PolicyName, PrivacyName, ResolutionName, UnsupportedName,
+};
 use crate::api::extract::given;
 use crate::api::problem::Problem;
 use crate::api::times::{Given, stamp};
@@ -128,6 +130,8 @@ pub struct SettingsView {
     include_client_contact: bool,
     /// Whether attendees travel as such, so that the provider may invite them.
     invite_attendees: bool,
+    /// What becomes of a series that the provider cannot repeat.
+    unsupported_recurrence: UnsupportedName,
     /// Field there (`title`, `notes`, `location`) → template with fields in braces.
     field_mapping: BTreeMap<String, String>,
 }
@@ -176,6 +180,10 @@ macro_rules! with_settings {
             #[serde(default, deserialize_with = "given")]
             #[schema(nullable = false)]
             invite_attendees: Option<bool>,
+            /// What becomes of a series that the provider cannot repeat.
+            #[serde(default, deserialize_with = "given")]
+            #[schema(nullable = false)]
+            unsupported_recurrence: Option<UnsupportedName>,
             /// Field there (`title`, `notes`, `location`) → template with fields in braces; takes the place of all of it.
             #[serde(default, deserialize_with = "given")]
             #[schema(nullable = false)]
@@ -210,6 +218,9 @@ macro_rules! with_settings {
                 policy.omit_notes = self.sync_notes.map_or(policy.omit_notes, |wanted| !wanted);
                 policy.include_client_contact = self.include_client_contact.unwrap_or(policy.include_client_contact);
                 policy.invite_attendees = self.invite_attendees.unwrap_or(policy.invite_attendees);
+                if let Some(unsupported) = self.unsupported_recurrence {
+                    policy.unsupported_recurrence = unsupported.into();
+                }
                 if let Some(mapping) = &self.field_mapping {
                     policy.field_mapping = mapping.clone();
                 }
@@ -376,6 +387,7 @@ impl SettingsView {
             sync_notes: !policy.omit_notes,
             include_client_contact: policy.include_client_contact,
             invite_attendees: policy.invite_attendees,
+            unsupported_recurrence: policy.unsupported_recurrence.into(),
             field_mapping: policy.field_mapping.clone(),
         }
     }

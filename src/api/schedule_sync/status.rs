@@ -21,7 +21,7 @@ use crate::auth::Gate;
 use crate::domain::ids::{ConnectionId, LinkId};
 use crate::domain::sync::{ConnectionStatus, LinkStatus};
 use crate::domain::time::Instant;
-use crate::store::{Connection, Link, LinkFigures, ReadTx};
+use crate::store::{Connection, Link, LinkFigures, ReadTx, Warning};
 
 /// How often a stream looks whether something changed.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -108,8 +108,26 @@ pub struct LinkView {
     open_conflicts: i64,
     /// What is wrong, in sentences.
     errors: Vec<String>,
+    /// What the provider cannot hold of some appointments, and what is left as it is.
+    #[schema(max_items = 50)]
+    warnings: Vec<WarningView>,
     /// What is set.
     settings: SettingsView,
+}
+
+/// What is told of some appointments of a link.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SyncWarning)]
+pub struct WarningView {
+    /// The sentence.
+    warning: String,
+    /// Of how many appointments it is told.
+    #[schema(minimum = 1)]
+    appointments: i64,
+    /// One of them.
+    #[schema(required)]
+    appointment_id: Option<String>,
 }
 
 /// How everything stands.
@@ -134,6 +152,16 @@ impl ConnectionView {
             status_note: connection.status_note.clone(),
             slow_until: connection.slow_until.map(stamp),
             created_at: stamp(connection.created),
+        }
+    }
+}
+
+impl WarningView {
+    fn of(warning: &Warning) -> WarningView {
+        WarningView {
+            warning: warning.text.clone(),
+            appointments: warning.count,
+            appointment_id: warning.object.as_ref().map(|id| id.as_str().to_owned()),
         }
     }
 }
@@ -168,6 +196,7 @@ impl LinkView {
             items_parked: figures.mappings.parked,
             open_conflicts: figures.open_conflicts,
             errors: notes.into_iter().flatten().cloned().collect(),
+            warnings: figures.warnings.iter().map(WarningView::of).collect(),
             settings: SettingsView::of(&link.settings),
         }
     }

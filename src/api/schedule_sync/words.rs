@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::sync::{DeletePolicy, Direction, PrivatePolicy, Resolution, RuleField, RuleOperator};
+use crate::domain::sync::{
+    DeletePolicy, Direction, PrivatePolicy, Resolution, RuleField, RuleOperator, UnsupportedRecurrence,
+};
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident = $schema:ident of $domain:ident { $($(#[$vdoc:meta])* $variant:ident,)+ })+) => {$(
@@ -45,6 +47,13 @@ words! {
         MarkExternalRemoved,
         /// The appointment is deleted.
         Delete,
+    }
+    /// What a link does with a series that its provider cannot repeat.
+    UnsupportedName = SyncUnsupportedRecurrence of UnsupportedRecurrence {
+        /// It stays here; the link's warnings tell why.
+        KeepLocal,
+        /// Its instances of the coming half year go out as single events; the link's warnings tell why.
+        Expand,
     }
     /// What a rule looks at.
     FieldName = SyncRuleField of RuleField {

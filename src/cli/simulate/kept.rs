@@ -136,6 +136,12 @@ impl World {
                     continue;
                 }
                 let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+                // Outlook's events are named without their calendar; there is one link with it in a world.
+                let at_link = |l: &&Linked| match provider {
+                    Provider::Microsoft => l.provider == provider,
+                    _ => path.contains(&format!("/calendars/{}/", l.there)),
+                };
+                let link = self.links.iter().find(at_link);
                 let allowed = link.is_some_and(|l| {
                     l.shows_private(at_ms)
                         || taint.home == Place::There(l.there.clone())

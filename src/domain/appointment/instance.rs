@@ -8,7 +8,7 @@ use crate::domain::object::CalendarObject;
 use crate::domain::recurrence::{Instance, Series, Window};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::ics::zone::{Zone, Zones};
-use crate::ics::{Component, When};
+use crate::ics::{Component, Property, When};
 
 /// How far around its RECURRENCE-ID an instance is looked for: a day on either side covers every zone.
 const AROUND_MS: i64 = 2 * DAY_MS;
@@ -113,6 +113,53 @@ pub fn apply_instance(
             change(&mut component, &occurrence.record, wanted, &zones, &mut spelling, now);
             calendar.push_component(component);
         }
+    }
+    spelling.define(calendar);
+    Some(document.to_bytes())
+}
+
+/// One instance as an appointment of its own, under another UID: what the series says of it, without what it repeats by.
+#[must_use]
+pub fn single(object: &CalendarObject, occurrence: &Occurrence<'_>, uid: &str) -> Option<Bytes> {
+    let mut document = object.document().clone();
+    let mut spelling = zones::Spelling::of(object.document().calendar()?);
+    let mut component = copied(occurrence, &mut spelling);
+    component.remove("RECURRENCE-ID");
+    component.set(Property::text("UID", uid));
+    let calendar = document.calendar_mut()?;
+    calendar.retain_components(|c| c.is("VTIMEZONE"));
+    calendar.push_component(component);
+    spelling.define(calendar);
+    Some(document.to_bytes())
+}
+
+/// The object with one instance as `single` says it: the way back from [`single`]. `None` where nothing but all that
+/// follow could be changed with it.
+#[must_use]
+pub fn replaced(object: &CalendarObject, occurrence: &Occurrence<'_>, single: &CalendarObject) -> Option<Bytes> {
+    let mut document = object.document().clone();
+    let old = object.document().calendar()?;
+    let mut spelling = zones::Spelling::of(old);
+    let mut component = single.master()?.clone();
+    component.set(Property::text("UID", object.uid()));
+    component.set(spelling.property("RECURRENCE-ID", &occurrence.id));
+    let calendar = document.calendar_mut()?;
+    let named = |zone: &Component| zone.property("TZID").map(|p| p.value().to_owned());
+    let known: Vec<_> = old.components_named("VTIMEZONE").filter_map(named).collect();
+    for zone in single.document().calendar()?.components_named("VTIMEZONE") {
+        if named(zone).is_some_and(|name| !known.contains(&name)) {
+            calendar.push_component(zone.clone());
+        }
+    }
+    match occurrence.overridden_at {
+        Some(at) => {
+            let override_ = events(calendar).nth(at)?;
+            if override_.property("RECURRENCE-ID").is_some_and(|id| id.param("RANGE").is_some()) {
+                return None;
+            }
+            *override_ = component;
+        }
+        None => calendar.push_component(component),
     }
     spelling.define(calendar);
     Some(document.to_bytes())

@@ -13,7 +13,7 @@
 //! | `read` | a component to a record |
 //! | `create` | a new object for a record |
 //! | `apply` | a changed record back into its component |
-//! | `instance` | one instance of a series: found, changed, left out |
+//! | `instance` | one instance of a series: found, changed, left out, taken apart from it |
 //! | `series` | what follows when a series begins at another time |
 //! | `zones` | how an object spells the zones that a record names |
 
@@ -33,7 +33,7 @@ mod tests;
 pub use apply::{apply, carry, instant_utc, repeats_of};
 pub use create::create;
 pub use facts::{FACT_CHARS_MAX, Facts};
-pub use instance::{Occurrence, apply_instance, cancel_instance};
+pub use instance::{Occurrence, apply_instance, cancel_instance, replaced, single};
 pub use people::{Attendee, AttendeeRole, AttendeeStatus, Organizer};
 pub use reminder::{Action, Reminder, ReminderTime};
 pub use series::Shift;

@@ -11,7 +11,9 @@
 //! | `check` | what a policy may say |
 //! | `cycle` | links that would go round in circles |
 //! | `state` | where one mapping stands |
+//! | `apart` | the names of instances that stand at a provider by themselves |
 
+pub mod apart;
 mod check;
 mod cycle;
 mod policy;
@@ -22,7 +24,7 @@ pub use check::{BadPolicy, MAPPED_FIELDS, POLICY_WORD_CHARS_MAX, TEMPLATE_CHARS_
 pub use cycle::{Remote, Way as LinkWay, closes_cycle};
 pub use policy::{
     ConflictPolicy, DeletePolicy, FieldMapping, Filters, LinkPolicy, POLICY_ITEMS_MAX, PrivatePolicy, Rule, RuleField,
-    RuleOperator,
+    RuleOperator, UnsupportedRecurrence,
 };
 pub use state::{Calling, DELETION, MappingState, Origin, ParkReason};
 pub use words::{

@@ -59,6 +59,17 @@ pub enum PrivatePolicy {
     Include,
 }
 
+/// What a link does with a series that its provider cannot repeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsupportedRecurrence {
+    /// It stays here, and the link tells.
+    #[default]
+    KeepLocal,
+    /// Its instances of the coming time go out as single events, and the link tells.
+    Expand,
+}
+
 /// A field that a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -153,6 +164,8 @@ pub struct LinkPolicy {
     pub include_client_contact: bool,
     /// Whether attendees travel live, so that the provider may invite them; else as text in the description.
     pub invite_attendees: bool,
+    /// Series that the provider cannot repeat.
+    pub unsupported_recurrence: UnsupportedRecurrence,
     /// Target field (`title`, `notes`, `location`) → template.
     pub field_mapping: FieldMapping,
 }

@@ -51,6 +51,8 @@ pub enum ParkReason {
     RewriteLoop,
     /// The link's filters do not want it any more; its copy there is withdrawn. A filter that matches again restores it.
     Withdrawn,
+    /// The provider cannot repeat the series: its instances stand there as events of their own, each with a mapping.
+    Expanded,
     /// Somebody undid the run that brought it; it stays where it is until it is edited.
     Undone,
     /// The other side removed it and the delete policy kept it here.
@@ -100,6 +102,23 @@ impl Calling {
     #[must_use]
     pub const fn is_deletion(&self) -> bool {
         !self.create && self.version == DELETION
+    }
+}
+
+impl ParkReason {
+    /// Why, for a person.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            ParkReason::Refused { reason, .. } | ParkReason::Quarantine { reason } => reason.clone(),
+            ParkReason::RewriteLoop => "the provider rewrites this event every time".to_owned(),
+            ParkReason::Withdrawn => "the link's filters do not want it there".to_owned(),
+            ParkReason::Expanded => "its instances stand there as single events".to_owned(),
+            ParkReason::Undone => "the run that carried it was undone".to_owned(),
+            ParkReason::RemovedThere => "it was removed there and is kept here".to_owned(),
+            ParkReason::OwnCopy => "it is a copy of an appointment that is here already".to_owned(),
+            ParkReason::OneWay => "it was made there, and the link only pushes".to_owned(),
+        }
     }
 }
 

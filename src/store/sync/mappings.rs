@@ -274,6 +274,46 @@ impl ReadTx {
         self.all(&sql, args![firm, link, from, until]).await?.iter().map(mapping_of).collect()
     }
 
+    /// The instances of a series that have mappings of their own under a link.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn mapped_instances(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        series: &ObjectId,
+    ) -> Result<Vec<ObjectId>, StoreError> {
+        let rows = self
+            .all(
+                "select object_id from mappings where firm_id = $1 and link_id = $2 and object_id like $3 \
+                 order by object_id limit 100000",
+                args![firm, link, format!("{series}@%")],
+            )
+            .await?;
+        rows.iter().map(|r| r.text(0).map(ObjectId::from_text)).collect()
+    }
+
+    /// The series whose instances stand there as events of their own.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn expanded_series(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        limit: u32,
+    ) -> Result<Vec<ObjectId>, StoreError> {
+        let rows = self
+            .all(
+                "select object_id from mappings where firm_id = $1 and link_id = $2 and word = 'parked' \
+                 and state like '%\"expanded\"%' and object_id is not null order by object_id limit $3",
+                args![firm, link, i64::from(limit)],
+            )
+            .await?;
+        rows.iter().map(|r| r.text(0).map(ObjectId::from_text)).collect()
+    }
+
     /// How many mappings a link has.
     ///
     /// # Errors

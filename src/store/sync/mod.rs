@@ -28,7 +28,7 @@ pub use channels::WatchedChannel;
 pub use conflicts::{Conflict, ConflictFilter};
 pub use connections::{Connection, NewConnection, connection_place};
 pub use erase::Erased;
-pub use figures::LinkFigures;
+pub use figures::{LinkFigures, Warning};
 pub use firm_lists::{ChannelFilter, ChannelRow, ChannelState, ConnectionFilter, ConnectionRow};
 pub use leases::{Due, LEASE_MS, Lease};
 pub use links::{Link, LinkObstacle, LinkSettings, NewLink};

@@ -98,17 +98,18 @@ impl ReadTx {
         row.as_ref().map(outgoing_of).transpose()
     }
 
-    /// How many items a link would delete there because their objects are gone here.
+    /// How many objects are gone here whose items a link would delete there. The instances of a series that stand there by
+    /// themselves are named by its id, which is 36 characters, and a slot, and are one removal.
     ///
     /// # Errors
     /// The database failed.
     pub async fn waiting_removals(&mut self, firm: &FirmId, link: &LinkId) -> Result<i64, StoreError> {
         let row = self
             .first(
-                "select count(*) from outbox o join mappings m on m.firm_id = o.firm_id and m.link_id = o.link_id \
+                "select count(distinct substr(o.object_id, 1, 36)) from outbox o join mappings m on m.firm_id = o.firm_id and m.link_id = o.link_id \
                  and m.object_id = o.object_id where o.firm_id = $1 and o.link_id = $2 and m.word = 'synced' \
                  and not exists (select 1 from objects b join links l on l.firm_id = b.firm_id \
-                 and l.calendar_id = b.calendar_id where b.firm_id = o.firm_id and b.object_id = o.object_id \
+                 and l.calendar_id = b.calendar_id where b.firm_id = o.firm_id and b.object_id = substr(o.object_id, 1, 36) \
                  and l.link_id = o.link_id)",
                 args![firm, link],
             )

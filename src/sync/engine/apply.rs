@@ -10,7 +10,7 @@ use crate::domain::access::Right;
 use crate::domain::change::{Cause, Guard};
 use crate::domain::ids::{ObjectId, ResourceName};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{Calling, MappingState, Origin, ParkReason, RemoteId, Snapshot};
+use crate::domain::sync::{Calling, MappingState, Origin, ParkReason, RemoteId, Snapshot, apart};
 use crate::domain::time::MINUTE_MS;
 use crate::store::{Buried, Mapping, PutError, PutOutcome, StoreError, StoredObject, WriteTx, Writing};
 use crate::sync::decide::{Act, Ground, Heard, Local, heard};
@@ -127,7 +127,7 @@ impl Engine {
                 // A copy that somebody made of our event, with our mark in it: an event of its own.
                 (Some(_), _) => return Ok(Met::Known(None, None)),
                 // Ours, from another calendar of the same person: shown there already, not carried in circles.
-                (None, None) if tx.object_by_id(&job.caller, &root, Right::Read).await?.is_some() => {
+                (None, None) if tx.object_by_id(&job.caller, &apart::whole(&root), Right::Read).await?.is_some() => {
                     return Ok(Met::OwnCopy);
                 }
                 (None, None) => {}
@@ -176,6 +176,9 @@ impl Engine {
 
     /// The object of an id, if it is in the link's calendar.
     pub(super) async fn local(&self, tx: &mut WriteTx, job: &Job, object: &ObjectId) -> Result<Option<Local>, Stop> {
+        if let Some(instance) = apart::parts(object) {
+            return Box::pin(self.local_instance(tx, job, object, instance)).await;
+        }
         let found = tx.object_by_id(&job.caller, object, Right::Read).await?;
         let Some((access, stored)) = found.filter(|(access, _)| access.calendar() == job.access.calendar()) else {
             return Ok(None);
@@ -439,6 +442,10 @@ impl Engine {
         over: Option<&Local>,
         object: &CalendarObject,
     ) -> Result<Result<(PutOutcome, bytes::Bytes), String>, Stop> {
+        if let Some((local, instance)) = over.and_then(|local| Some((local, apart::parts(&local.head.id)?))) {
+            let put = self.put_instance(tx, job, local, instance, Some(object)).await?;
+            return Ok(put.map(|outcome| (outcome, object.bytes().clone())));
+        }
         self.run_of(tx, job).await?;
         let cause = self.cause(job);
         let (name, guard) = match over {

@@ -239,8 +239,9 @@ impl Engine {
             let done = tx.resolve_conflict(firm, &conflict.id, decision.resolution, choices.as_deref(), by).await?;
             if done {
                 // The link looks at the mapping once more, with the decision.
-                if let Some(object) = &conflict.object {
-                    tx.queue_one(firm, &conflict.link, object).await?;
+                let mapping = tx.mapping(firm, &conflict.link, &conflict.mapping).await?;
+                if let Some(object) = mapping.and_then(|m| m.object).or(conflict.object) {
+                    tx.queue_one(firm, &conflict.link, &object).await?;
                 }
                 links.push(Due { firm: firm.clone(), link: conflict.link.clone() });
             }

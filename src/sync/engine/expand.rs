@@ -13,9 +13,7 @@ use crate::domain::change::Guard;
 use crate::domain::ids::ObjectId;
 use crate::domain::object::CalendarObject;
 use crate::domain::recurrence::{Series, Window};
-use crate::domain::sync::{
-    Filters, LinkPolicy, MappingState, Origin, ParkReason, UnsupportedRecurrence, apart,
-};
+use crate::domain::sync::{Filters, LinkPolicy, MappingState, Origin, ParkReason, UnsupportedRecurrence, apart};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::ics::zone::Zone;
 use crate::store::{Mapping, PutOutcome, StoreError, WriteTx, Writing};
@@ -167,10 +165,7 @@ impl Engine {
             MappingState::Synced | MappingState::Tombstoned => true,
             MappingState::Parked(reason) => matches!(
                 reason,
-                ParkReason::Refused { .. }
-                    | ParkReason::RewriteLoop
-                    | ParkReason::Withdrawn
-                    | ParkReason::Expanded
+                ParkReason::Refused { .. } | ParkReason::RewriteLoop | ParkReason::Withdrawn | ParkReason::Expanded
             ),
             MappingState::Pushing { .. }
             | MappingState::Unsure { .. }

@@ -220,6 +220,7 @@ fn is_live(mapping: &Mapping) -> bool {
         mapping.state,
         MappingState::Parked(
             ParkReason::Withdrawn
+                | ParkReason::Expanded
                 | ParkReason::Undone
                 | ParkReason::RemovedThere
                 | ParkReason::OwnCopy

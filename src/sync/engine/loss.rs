@@ -4,7 +4,7 @@ use super::record::Deed;
 use super::{Engine, Job, Stop};
 use crate::domain::change::Guard;
 use crate::domain::ids::MappingId;
-use crate::domain::sync::{MappingState, ParkReason, RemoteId, Snapshot};
+use crate::domain::sync::{MappingState, ParkReason, RemoteId, Snapshot, apart};
 use crate::store::{Buried, Mapping, WriteTx};
 use crate::sync::decide::{Act, Heard, Local, Removal, heard};
 
@@ -29,13 +29,26 @@ impl Engine {
         let Some(local) = local else { return Ok(()) };
         let before = Some(local.head.version);
         let (action, after) = match removal {
-            Removal::Delete => {
-                let cause = self.cause(job);
-                tx.delete_object(&job.access, &local.head.name, &Guard::exactly(local.head.etag.clone()), &cause)
-                    .await?;
-                mapping.bury(Buried::There);
-                ("deleted", None)
-            }
+            Removal::Delete => match apart::parts(&local.head.id) {
+                // One instance: the series is left without it.
+                Some(instance) => match self.put_instance(tx, job, &local, instance, None).await? {
+                    Ok(outcome) => {
+                        mapping.bury(Buried::There);
+                        ("deleted", Some(outcome.version))
+                    }
+                    Err(_) => {
+                        mapping.state = MappingState::Parked(ParkReason::RemovedThere);
+                        ("kept", before)
+                    }
+                },
+                None => {
+                    let cause = self.cause(job);
+                    tx.delete_object(&job.access, &local.head.name, &Guard::exactly(local.head.etag.clone()), &cause)
+                        .await?;
+                    mapping.bury(Buried::There);
+                    ("deleted", None)
+                }
+            },
             Removal::Cancel(object) => match self.put(tx, job, Some(&local), &object).await? {
                 Ok((outcome, bytes)) => {
                     mapping.base = Some(bytes);

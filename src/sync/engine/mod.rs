@@ -10,8 +10,10 @@
 //! | `pull` | a listing, page by page, into decisions |
 //! | `hear` | what the pages say of each item: folded, completed, doubted |
 //! | `apply` | one decision carried out here, in one transaction with its mapping |
+//! | `expand` | series that go out as their instances |
 //! | `loss` | what a listing took away |
 //! | `push` | one object carried out there: intent, call, settlement |
+//! | `consider` | what the link shows of one object, and what would be sent for it |
 //! | `record` | what was done, written down in the run that did it |
 //! | `outgoing` | what goes with an object: key, mark, invitations |
 //! | `send` | what one object needs to have sent: pure |
@@ -24,8 +26,10 @@
 mod account;
 mod apply;
 mod channel;
+mod consider;
 mod desk;
 mod device;
+mod expand;
 mod hear;
 mod loss;
 mod outgoing;
@@ -372,6 +376,7 @@ impl Engine {
         let pulled = if job.link.due <= self.inner.store.now() {
             let pulled = self.pull(job).await;
             self.mind_channel(job).await?;
+            self.roll(job).await?;
             pulled
         } else {
             job.kind = RunKind::Push;

@@ -6,7 +6,7 @@ use super::{Engine, Job, Stop};
 use crate::domain::appointment::Facts;
 use crate::domain::ids::{ObjectId, UserId};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{AttemptKind, LinkPolicy, MappingState, Origin, PrivatePolicy, RemoteId, Way};
+use crate::domain::sync::{AttemptKind, LinkPolicy, MappingState, Origin, PrivatePolicy, RemoteId, Way, apart};
 use crate::domain::time::Instant;
 use crate::store::{Mapping, NewAttempt, Outgoing as Waiting, WriteTx};
 use crate::sync::decide::{Heard, Local, heard};
@@ -184,7 +184,7 @@ impl Engine {
         NewAttempt {
             operation,
             way: Way::Push,
-            object: Some(waiting.object.clone()),
+            object: Some(apart::whole(&waiting.object)),
             remote: remote.map(|r| r.0.clone()),
             failure: failure.map(|f| (f.class(), f.to_string())),
             retry_count: waiting.tries,

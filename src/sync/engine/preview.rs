@@ -1,13 +1,15 @@
 //! What a run would do now: the run itself, in a transaction that is taken back. What is shown is therefore what is then
 //! carried out, but for what changes between the two.
 
+use std::collections::BTreeSet;
+
 use super::account::ask;
 use super::send::{Send, Why};
 use super::{Account, Engine, Job};
 use crate::domain::access::Right;
 use crate::domain::ids::{FirmId, LinkId};
-use crate::domain::sync::{ConnectionStatus, RunKind, Way};
-use crate::store::{Lease, RunTotals, WriteTx};
+use crate::domain::sync::{ConnectionStatus, RunKind, Way, apart};
+use crate::store::{Lease, Outgoing, RunTotals, Warning, WriteTx};
 use crate::sync::desk::{DeskError, PREVIEW_ITEMS_MAX, Preview, PreviewItem};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::upstream::{Failure, Next};
@@ -150,22 +152,48 @@ impl Engine {
     }
 
     async fn tell_pushes(&self, tx: &mut WriteTx, job: &Job, preview: &mut Preview) -> Result<(), DeskError> {
-        let waiting = tx.outgoing_all(&job.lease.firm, &job.lease.link, ITEMS_MAX).await?;
+        let mut told = BTreeSet::new();
+        let (firm, link) = (&job.lease.firm, &job.lease.link);
+        preview.warnings.extend(tx.link_warnings(firm, link).await?.iter().map(Warning::told));
+        loop {
+            let mut waiting = tx.outgoing_all(firm, link, ITEMS_MAX).await?;
+            waiting.retain(|one| told.insert(one.object.clone()));
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            // A series that goes out as its instances queues them.
+            self.tell_waiting(tx, job, preview, waiting).await?;
+        }
+    }
+
+    async fn tell_waiting(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        preview: &mut Preview,
+        waiting: Vec<Outgoing>,
+    ) -> Result<(), DeskError> {
         for one in waiting {
             let considered = self.consider(tx, job, &one).await?;
+            if let (Some(_), Some(local)) = (&considered.apart, &considered.local) {
+                self.spread(tx, job, local).await?;
+            }
+            let said = |warnings: &[String]| (!warnings.is_empty()).then(|| warnings.join("; "));
             let (action, note) = match considered.sending {
-                Send::Create(_) => ("created", None),
-                Send::Update { .. } => ("updated", None),
+                Send::Create(item) => ("created", said(&item.warnings)),
+                Send::Update { item, .. } => ("updated", said(&item.warnings)),
                 Send::Delete(Why::Deleted) => ("deleted", None),
                 Send::Delete(Why::Withdrawn) => ("withdrawn", None),
+                Send::Delete(Why::Expanded) => ("withdrawn", considered.apart),
                 Send::Look => ("looked for", None),
-                Send::Park(reason) => ("parked", Some(format!("{reason:?}"))),
+                Send::Park(reason) => ("parked", Some(reason.sentence())),
+                Send::Done if considered.apart.is_some() => ("expanded", considered.apart),
                 Send::Done | Send::Agree(_) | Send::Stay(_) | Send::Bury | Send::Judge => continue,
             };
             let told = PreviewItem {
                 way: Way::Push,
                 action: action.to_owned(),
-                object: Some(one.object),
+                object: Some(apart::whole(&one.object)),
                 remote: considered.mapping.remote.map(|r| r.0),
                 title: considered.local.as_ref().and_then(|l| l.object.index().summary.clone()),
                 start: considered.local.as_ref().and_then(|l| l.object.index().span).map(|s| s.starts),

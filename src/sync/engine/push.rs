@@ -2,17 +2,17 @@
 //! gave back is what both sides agree on. A call whose outcome nobody knows is looked for before anything else.
 
 use super::account::ask;
+use super::consider::Considered;
 use super::outgoing::Edit;
 use super::record::Deed;
-use super::send::{Send, Why, send};
+use super::send::{Send, Why};
 use super::{Engine, Job, Stop, ends_everything};
-use crate::domain::appointment::Facts;
 use crate::domain::sync::{AttemptKind, Calling, ErrorClass, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
-use crate::store::{Buried, Mapping, Outgoing as Waiting, WriteTx};
-use crate::sync::decide::{Heard, Local, has_arrived, heard, returned};
+use crate::store::{Buried, Mapping, Outgoing as Waiting};
+use crate::sync::decide::{Heard, Local, has_arrived, heard};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
-use crate::sync::{project, retry};
+use crate::sync::retry;
 use crate::upstream::{Failure, Outgoing, Written};
 
 /// How often one object is looked at anew because the item changed under us.
@@ -35,14 +35,6 @@ enum Answered {
     Deleted,
     There(RemoteId, Snapshot),
     NotThere,
-}
-
-/// What was found when an object was looked at.
-pub(super) struct Considered {
-    pub(super) mapping: Mapping,
-    pub(super) local: Option<Local>,
-    shown: Option<crate::domain::object::CalendarObject>,
-    pub(super) sending: Send,
 }
 
 /// What the intent was: the mapping as it was written before the call, and the object it carries.
@@ -133,33 +125,29 @@ impl Engine {
         self.put_off(job, waiting, None, &failure, self.store().now(), AttemptKind::Upsert).await
     }
 
-    /// Looks at one object: what would be sent for it now, and with what.
-    pub(super) async fn consider(&self, tx: &mut WriteTx, job: &Job, waiting: &Waiting) -> Result<Considered, Stop> {
-        let (firm, link) = (&job.lease.firm, &job.lease.link);
-        let mapping = tx.mapping_of_object(firm, link, &waiting.object).await?;
-        let local = self.local(tx, job, &waiting.object).await?;
-        let policy = self.policy_of(job, mapping.as_ref(), local.as_ref());
-        let policy = policy.as_ref();
-        let facts = local.as_ref().map_or_else(Facts::default, |l| l.head.facts.clone());
-        let contact = self.contact(tx, job, &facts).await?;
-        let known = project::Known { id: &waiting.object, facts: &facts, client_contact: contact.as_deref() };
-        let shown = local.as_ref().filter(|l| project::wants(policy, &l.object, &l.head.id, &facts).is_wanted());
-        let shown = shown.and_then(|l| project::outgoing(policy, &l.object, &known));
-        let marked = self.mark_for(tx, job, &waiting.object).await?;
-        let ground = self.ground(job, &marked, None);
-        let shown = match (shown, &mapping, &local) {
-            (Some(shown), Some(mapping), Some(local)) => returned(&ground, policy, mapping, local, shown),
-            (shown, ..) => shown,
-        };
-        let sending = send(&ground, mapping.as_ref(), local.as_ref(), shown.as_ref(), waiting.by_user);
-        let mapping = mapping.unwrap_or_else(|| self.unborn(tx, local.as_ref()));
-        Ok(Considered { mapping, local, shown, sending })
-    }
-
     /// Decides what to send and commits the intent. `None`: nothing is left to send.
     async fn intend(&self, job: &mut Job, waiting: &Waiting) -> Result<Option<Intent>, Stop> {
         let mut tx = self.held(job).await?;
-        let Considered { mut mapping, local, shown, sending } = self.consider(&mut tx, job, waiting).await?;
+        let Considered { mut mapping, local, shown, sending, apart } = self.consider(&mut tx, job, waiting).await?;
+        match (&apart, &local) {
+            (Some(why), Some(local)) => {
+                self.spread(&mut tx, job, local).await?;
+                mapping.warnings = vec![why.clone()];
+                if matches!(sending, Send::Done) {
+                    mapping.state = MappingState::Parked(ParkReason::Expanded);
+                    tx.put_mapping(&job.lease, &mapping).await?;
+                }
+            }
+            // It stands there as a whole again, or not at all.
+            _ if mapping.state == MappingState::Parked(ParkReason::Expanded) => {
+                self.look_at_instances(&mut tx, job, &waiting.object).await?;
+                mapping.warnings.clear();
+                if matches!(sending, Send::Done) {
+                    tx.put_mapping(&job.lease, &mapping).await?;
+                }
+            }
+            _ => {}
+        }
         let version = local.as_ref().map_or(0, |l| l.head.version);
         let key = self.create_key(job, &waiting.object);
         let edit = Edit { mapping: &mapping, local: local.as_ref(), shown: shown.as_ref() };
@@ -174,7 +162,11 @@ impl Engine {
         let call = match sending {
             Send::Done => {
                 // A create that never went out, of what is not wanted there any more.
-                if mapping.state == MappingState::Synced && mapping.remote.is_none() && mapping.base.is_some() {
+                if mapping.state == MappingState::Synced
+                    && mapping.remote.is_none()
+                    && mapping.base.is_some()
+                    && apart.is_none()
+                {
                     mapping.state = MappingState::Parked(ParkReason::Withdrawn);
                     tx.put_mapping(&job.lease, &mapping).await?;
                 }
@@ -204,11 +196,7 @@ impl Engine {
                 None
             }
             Send::Park(reason) => {
-                let word = match &reason {
-                    ParkReason::RewriteLoop => "the provider rewrites this event every time".to_owned(),
-                    ParkReason::Refused { reason, .. } => reason.clone(),
-                    _ => "left alone".to_owned(),
-                };
+                let word = reason.sentence();
                 mapping.state = MappingState::Parked(reason);
                 mapping.warnings = vec![word.clone()];
                 tx.put_mapping(&job.lease, &mapping).await?;
@@ -333,13 +321,17 @@ impl Engine {
             }
             Ok(Answered::Deleted) => {
                 let mut tx = self.held(job).await?;
-                let withdrawn = matches!(call, Call::Delete { why: Why::Withdrawn, .. });
+                let why = if let Call::Delete { why, .. } = &call { *why } else { Why::Deleted };
+                let withdrawn = why != Why::Deleted;
                 let before = mapping.base_version;
-                mapping.warnings.clear();
-                if withdrawn {
-                    mapping.state = MappingState::Parked(ParkReason::Withdrawn);
-                } else {
-                    mapping.bury(Buried::Here);
+                match why {
+                    // What is told of it is told of its instances.
+                    Why::Expanded => mapping.state = MappingState::Parked(ParkReason::Expanded),
+                    Why::Withdrawn => mapping.state = MappingState::Parked(ParkReason::Withdrawn),
+                    Why::Deleted => mapping.bury(Buried::Here),
+                }
+                if why != Why::Expanded {
+                    mapping.warnings.clear();
                 }
                 tx.put_mapping(&job.lease, &mapping).await?;
                 tx.unqueue(&job.lease, waiting).await?;

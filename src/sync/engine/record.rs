@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Engine, Job, Stop};
 use crate::domain::ids::{AttemptId, ConflictId, FirmId, ObjectId, RunId};
-use crate::domain::sync::{AttemptKind, ConflictKind, Resolution, RunStatus, Way};
+use crate::domain::sync::{AttemptKind, ConflictKind, Resolution, RunStatus, Way, apart};
 use crate::domain::time::Instant;
 use crate::store::{Conflict, Mapping, NewAttempt, NewAudit, RunItem, StoreError, WriteTx};
 use crate::sync::merge::FieldConflict;
@@ -117,7 +117,7 @@ impl Engine {
             run,
             number: 0,
             link: job.lease.link.clone(),
-            object: mapping.object.clone(),
+            object: mapping.object.as_ref().map(apart::whole),
             remote: mapping.remote.as_ref().map(|r| r.0.clone()),
             way: deed.way,
             action: deed.action.to_owned(),
@@ -144,7 +144,7 @@ impl Engine {
             link: job.lease.link.clone(),
             mapping: mapping.id.clone(),
             user: job.link.user.clone(),
-            object: mapping.object.clone(),
+            object: mapping.object.as_ref().map(apart::whole),
             remote: mapping.remote.as_ref().map(|r| r.0.clone()),
             kind,
             fields: fields_json(fields),

@@ -1,10 +1,12 @@
 //! What one object needs to have sent under one link: pure.
 
 use crate::domain::object::{CalendarObject, ComponentKind};
-use crate::domain::sync::{ErrorClass, MappingState, Origin, ParkReason};
+use crate::domain::sync::{ErrorClass, LinkPolicy, MappingState, Origin, ParkReason};
 use crate::domain::time::DAY_MS;
 use crate::store::Mapping;
 use crate::sync::decide::{Ground, Local};
+use crate::sync::merge::{Prefer, Sides, WriteBack, merge};
+use crate::sync::project;
 use crate::upstream::Outgoing;
 
 /// So often in a day we answer the provider's rewriting of one item before we stop and tell.
@@ -20,6 +22,8 @@ pub(super) enum Why {
     Deleted,
     /// The link's filters do not want it any more.
     Withdrawn,
+    /// Its instances take its place.
+    Expanded,
 }
 
 /// What is to be sent.
@@ -72,8 +76,10 @@ pub(super) fn send(
         MappingState::Tombstoned => shown.map_or(Send::Done, |shown| create(ground, shown)),
         MappingState::Parked(reason) => match (reason, local) {
             (ParkReason::OwnCopy | ParkReason::OneWay, _) | (ParkReason::Undone, None) => Send::Done,
-            (ParkReason::Withdrawn | ParkReason::RemovedThere, None) => Send::Bury,
-            (ParkReason::Withdrawn, Some(_)) => shown.map_or(Send::Done, |shown| create(ground, shown)),
+            (ParkReason::Withdrawn | ParkReason::Expanded | ParkReason::RemovedThere, None) => Send::Bury,
+            (ParkReason::Withdrawn | ParkReason::Expanded, Some(_)) => {
+                shown.map_or(Send::Done, |shown| create(ground, shown))
+            }
             (ParkReason::RemovedThere, Some(local)) => {
                 let alive = local.object.index().status.as_deref() != Some("CANCELLED");
                 match shown.filter(|_| by_user && alive && edited) {
@@ -93,6 +99,23 @@ pub(super) fn send(
         },
         MappingState::Synced => live(ground, mapping, local, shown, edited),
     }
+}
+
+/// What a link shows of an object whose item was made there. A mask or a template has no business in somebody's own
+/// event: through the parts that they concern nothing goes out, and the rest of the item stays as it says.
+pub(super) fn returned(
+    ground: &Ground<'_>,
+    policy: &LinkPolicy,
+    mapping: &Mapping,
+    local: &Local,
+    shown: CalendarObject,
+) -> Option<CalendarObject> {
+    let writable = project::write_back(policy, &local.object);
+    let held = mapping.base_item.as_ref().filter(|_| mapping.origin == Origin::There && writable != WriteBack::all());
+    let Some(held) = held else { return Some(shown) };
+    let theirs = ground.up.put(held, Some(&local.object), ground.lens).ok()?;
+    let sides = Sides { base: &theirs, local: &theirs, before: &theirs, after: &local.object };
+    merge(sides, &writable, &Prefer::Remote, ground.now).ok().map(|merged| merged.object)
 }
 
 /// Whether the object is cancelled where the provider keeps nothing that is.
@@ -131,7 +154,10 @@ fn live(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, shown: Sh
     };
     let item = match ground.up.get(shown, Some(held), ground.lens) {
         Ok(item) => item,
-        Err(unfit) => return Send::Park(ParkReason::Refused { class: ErrorClass::NonRetryable, reason: unfit.0 }),
+        Err(unfit) => {
+            let reason = format!("{}: what stands there is as it was before", unfit.0);
+            return Send::Park(ParkReason::Refused { class: ErrorClass::NonRetryable, reason });
+        }
     };
     if ground.up.says(held, &item) {
         return Send::Agree(item.warnings);

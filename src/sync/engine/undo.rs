@@ -125,7 +125,9 @@ impl Engine {
             Some((version, bytes)) => {
                 mapping.base_version = *version;
                 mapping.base = Some(bytes.clone());
-                if !matches!(mapping.state, MappingState::Synced | MappingState::Conflict) {
+                let expanded = MappingState::Parked(ParkReason::Expanded);
+                if !matches!(mapping.state, MappingState::Synced | MappingState::Conflict) && mapping.state != expanded
+                {
                     mapping.state = MappingState::Parked(ParkReason::Undone);
                 }
             }
@@ -142,6 +144,10 @@ impl Engine {
         let marked = self.mark_for(&mut tx, job, object).await?;
         drop(tx);
         let Some(mut mapping) = mapping else { return Ok(true) };
+        let own = item.remote.as_deref().is_none_or(|id| mapping.remote.as_ref().is_some_and(|r| r.as_str() == id));
+        if mapping.state == MappingState::Parked(ParkReason::Expanded) || !own {
+            return Ok(false); // an instance that stood there by itself: it follows what is here
+        }
         let up = job.up.clone();
         let before = item.before.clone().and_then(|b| CalendarObject::from_stored(b).ok());
         if matches!(item.action.as_str(), "created" | "updated") && Some(mapping.base_version) != item.after_version {

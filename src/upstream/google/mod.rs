@@ -410,6 +410,10 @@ impl Upstream for Google {
         put::put(item, onto, lens, &DIALECT)
     }
 
+    fn repeats(&self, object: &CalendarObject, lens: Lens<'_>) -> Result<(), Unfit> {
+        get::repeats(object, lens, &DIALECT)
+    }
+
     fn get(&self, object: &CalendarObject, held: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit> {
         get::get(object, held, lens, &DIALECT)
     }

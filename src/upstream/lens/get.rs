@@ -78,6 +78,17 @@ pub(in crate::upstream) fn get(
     Ok(outgoing(&out, sentences))
 }
 
+/// Whether the provider can repeat as the object does.
+pub(in crate::upstream) fn repeats(object: &CalendarObject, lens: Lens<'_>, dialect: &Dialect) -> Result<(), Unfit> {
+    let view = View::of(object, lens.zone, dialect)?;
+    match &view.master {
+        Some(master) if master.said.status != Status::Cancelled => {
+            expressible(&view, master, (lens.zone, dialect), &mut BTreeSet::new())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn outgoing(out: &Held, sentences: BTreeSet<String>) -> Outgoing {
     Outgoing { payload: out.snapshot().0, warnings: sentences.into_iter().collect() }
 }

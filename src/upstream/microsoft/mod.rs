@@ -385,6 +385,10 @@ impl Upstream for Microsoft {
         }
     }
 
+    fn repeats(&self, object: &CalendarObject, lens: Lens<'_>) -> Result<(), Unfit> {
+        get::repeats(object, lens, &DIALECT)
+    }
+
     fn get(&self, object: &CalendarObject, held: Option<&Snapshot>, lens: Lens<'_>) -> Result<Outgoing, Unfit> {
         let known = held.map(Held::of).unwrap_or_default();
         if let Some(why) = unfit(&known) {

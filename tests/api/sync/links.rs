@@ -87,6 +87,7 @@ async fn settings_are_changed_and_shown(house: House) {
         "syncNotes": false,
         "includeClientContact": true,
         "inviteAttendees": true,
+        "unsupportedRecurrence": "expand",
         "fieldMapping": { "title": "{appointment_type}: {title}" },
     });
     let shown = ok(&house, "PUT", SETTINGS, settings.clone()).await;
