@@ -1,17 +1,42 @@
 //! For how long what is old is kept.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ConfigError;
 
 /// A number of days as a source has it: the file a number, the environment a text.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Days {
     /// As the file has it.
     Number(i64),
     /// As the environment has it.
     Text(String),
+}
+
+/// Whatever stands there is taken: what is wrong with it is said by [`KeptConfig`], which knows the setting's name.
+impl<'de> Deserialize<'de> for Days {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Days, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Days;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of days")
+            }
+            fn visit_i64<E>(self, days: i64) -> Result<Days, E> {
+                Ok(Days::Number(days))
+            }
+            fn visit_f64<E>(self, days: f64) -> Result<Days, E> {
+                Ok(Days::Text(days.to_string()))
+            }
+            fn visit_str<E>(self, days: &str) -> Result<Days, E> {
+                Ok(Days::Text(days.to_owned()))
+            }
+        }
+        from.deserialize_any(Any)
+    }
 }
 
 /// For how many days what is old is kept.
