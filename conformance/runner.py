@@ -48,7 +48,7 @@ PARTS = [
     # The program, and how strangers judge it
     Part("build", ["cargo", "build", "--locked", "--workspace", "--lib", "--bins", "--examples"], 15),
     # Worlds of people, faults and crashes around the sync engine; a failing one is replayed with --seed
-    Part("simulation", [str(ROOT / "target" / "debug" / "kalends"), "simulate", "--seeds", "2000"], 5),
+    suite("simulation"),
     # Is the simulated Google what Google's own client takes for Google, and our connector a client of it?
     Part("google_client", [str(GOOGLE), str(HERE / "google_client.py")], 15),
     # The same for the simulated Microsoft Graph, by Microsoft's own client and the types of its metadata

@@ -212,6 +212,11 @@ pub trait Upstream: Send + Sync {
     /// Whether carrying `item` out would leave the item's content as it is.
     fn says(&self, held: &Snapshot, item: &Outgoing) -> bool;
 
+    /// Whether an item says what was sent and nothing besides: then nobody but us has touched it since.
+    fn echoes(&self, held: &Snapshot, sent: &Outgoing) -> bool {
+        self.says(held, sent)
+    }
+
     /// Our mark on the item, if it carries one.
     fn mark(&self, item: &Snapshot) -> Option<String>;
 

@@ -52,6 +52,8 @@ pub(super) struct Book {
     pub(super) taints: Vec<Taint>,
     /// What was deleted here: calendar, bytes, event.
     pub(super) births_gone: Vec<(usize, String, u32)>,
+    /// What was private at a provider from its beginning: an account's own secret, which may go back to where it is from.
+    pub(super) private_there: BTreeSet<String>,
     /// Somebody confirmed a mass removal.
     pub(super) confirmed: bool,
     /// Events of which a run was undone: the two sides may differ about them, and what people left may be taken back.

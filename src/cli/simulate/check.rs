@@ -397,9 +397,11 @@ impl World {
     }
 }
 
-/// Whether a provider has no rule for it, and says so: Outlook has none for the last days of every month.
+/// Whether a provider has no words for it, and says so: Outlook has none for the last days of every month, and lets no
+/// instance of a series pass its neighbours.
 fn is_unfit(provider: Provider, bytes: &[u8]) -> bool {
-    provider == Provider::Microsoft && String::from_utf8_lossy(bytes).contains("FREQ=MONTHLY")
+    let text = String::from_utf8_lossy(bytes);
+    provider == Provider::Microsoft && (text.contains("FREQ=MONTHLY") || text.contains("RECURRENCE-ID"))
 }
 
 fn differing(held: &str, item: &str, object: &CalendarObject) -> String {

@@ -114,6 +114,9 @@ impl World {
         }
         let made = self.at_page(calendar).create(&event);
         let Ok(id) = made else { return Ok(()) };
+        if private {
+            self.book.private_there.insert(id.clone());
+        }
         for (token, field) in tokens {
             self.book.wrote(&token, birth, &place, &id, field);
         }
@@ -252,6 +255,9 @@ impl World {
             }
         };
         if let Ok(changed) = &done {
+            if self.book.private_there.contains(&id) {
+                self.book.private_there.insert(changed.clone());
+            }
             if let Some((token, field)) = token {
                 self.book.wrote(&token, birth, &place, &id, field);
             }

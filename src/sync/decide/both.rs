@@ -95,7 +95,7 @@ pub(super) fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: 
 /// Whether the item says what a call carried of which nobody knew how it ended: it was carried out.
 pub fn has_arrived(up: &dyn Upstream, mapping: &Mapping, item: &Snapshot) -> bool {
     let sent = mapping.state.call().and_then(|call| call.sent.clone());
-    sent.is_some_and(|payload| !payload.is_empty() && up.says(item, &Outgoing { payload, warnings: Vec::new() }))
+    sent.is_some_and(|payload| !payload.is_empty() && up.echoes(item, &Outgoing { payload, warnings: Vec::new() }))
 }
 
 /// Whether the item says all that the object says and nothing else: a write whose answer was lost has arrived, or both

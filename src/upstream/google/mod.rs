@@ -427,6 +427,10 @@ impl Upstream for Google {
         steps::says(&Held::of(held), &wanted(item))
     }
 
+    fn echoes(&self, held: &Snapshot, sent: &Outgoing) -> bool {
+        steps::echoes(&Held::of(held), &wanted(sent))
+    }
+
     fn mark(&self, item: &Snapshot) -> Option<String> {
         Held::of(item).mark()
     }

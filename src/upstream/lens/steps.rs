@@ -31,6 +31,11 @@ pub(in crate::upstream) fn says(held: &Held, wanted: &Held) -> bool {
         && held.master.is_some() == wanted.master.is_some()
 }
 
+/// Whether the item says all that was sent of it, and of no other instance than was sent.
+pub(in crate::upstream) fn echoes(held: &Held, sent: &Held) -> bool {
+    says(held, sent) && held.exceptions.keys().all(|slot| sent.exceptions.contains_key(slot))
+}
+
 /// What would change its exceptions, in the order of slots.
 pub(in crate::upstream) fn of_exceptions(held: &Held, wanted: &Held) -> Vec<(String, Step)> {
     let step = |(slot, wanted): (&String, &Event)| {

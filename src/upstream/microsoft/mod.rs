@@ -404,6 +404,10 @@ impl Upstream for Microsoft {
         steps::says(&Held::of(held), &wanted(item))
     }
 
+    fn echoes(&self, held: &Snapshot, sent: &Outgoing) -> bool {
+        steps::echoes(&Held::of(held), &wanted(sent))
+    }
+
     fn mark(&self, item: &Snapshot) -> Option<String> {
         Held::of(item).mark()
     }
