@@ -104,7 +104,7 @@ def objects(tally: Tally) -> list[dict]:
                 entry = known.cases.get((name, case.name))
                 if theirs == mine:
                     agreed[name] += 1
-                    tally.check(f"{case.name}: {name} agrees now, listed as {entry and entry['what']}", not entry)
+                    tally.check(f"{case.name}: {name} agrees now, listed as {entry and entry['what']}", not entry or entry.get("unsteady", False))
                 elif entry:
                     tally.check(case.name, True)
                 elif name in slow:

@@ -1,7 +1,7 @@
 //! Series that the other side cannot repeat: kept here and told, or carried as their instances.
 
 use kalends::domain::sync::{
-    DeletePolicy, Direction, LinkPolicy, LinkStatus, MappingState, ParkReason, UnsupportedRecurrence,
+    DeletePolicy, Direction, LinkPolicy, LinkStatus, MappingState, ParkReason, PrivatePolicy, UnsupportedRecurrence,
 };
 use kalends::domain::time::DAY_MS;
 use kalends::store::{LinkSettings, Warning};
@@ -267,4 +267,23 @@ async fn class_12_a_series_cut_in_two_there_is_both_halves_here() {
     house.later(INTERVAL).await;
     is_quiet(&house).await;
     assert_eq!((house.count_here().await, house.there.live().len()), (3, 3));
+}
+
+/// An override that says nothing of how private it is, in a series that is.
+#[tokio::test]
+async fn an_instance_is_no_less_private_than_its_series() {
+    for (private, shown) in [(PrivatePolicy::Mask, true), (PrivatePolicy::Exclude, false)] {
+        let policy = LinkPolicy { private, ..policy(UnsupportedRecurrence::Expand) };
+        let house = House::new(Direction::Both, policy).await;
+        let lines = "RECURRENCE-ID:20261231T100000Z\nDTSTART:20261231T120000Z\nDTEND:20261231T130000Z\nSUMMARY:TAINT";
+        let one = event("a", lines);
+        let one = &one[one.find("BEGIN:VEVENT").unwrap()..one.find("END:VCALENDAR").unwrap()];
+        let series =
+            event("a", &format!("{LAST}\nCLASS:PRIVATE")).replace("END:VCALENDAR", &format!("{one}END:VCALENDAR"));
+        house.put(&series).await;
+        house.run().await;
+        let there = house.there.live();
+        assert_eq!(there.values().any(|ics| ics.contains("DTSTART:20261231T120000Z")), shown, "{private:?}");
+        assert!(there.values().all(|ics| !ics.contains("TAINT") && !ics.contains("Pay")), "{there:?}");
+    }
 }

@@ -15,6 +15,7 @@ use crate::domain::object::CalendarObject;
 use crate::domain::recurrence::{Series, Window};
 use crate::domain::sync::{Filters, LinkPolicy, MappingState, Origin, ParkReason, UnsupportedRecurrence, apart};
 use crate::domain::time::{DAY_MS, Instant};
+use crate::ics::Property;
 use crate::ics::zone::Zone;
 use crate::store::{Mapping, PutOutcome, StoreError, WriteTx, Writing};
 use crate::sync::decide::Local;
@@ -153,10 +154,11 @@ impl Engine {
         // The rest of the filters was asked about the series.
         let (from_ms, until_ms) = (policy.filters.from_ms, policy.filters.until_ms);
         let own = LinkPolicy { filters: Filters { from_ms, until_ms, ..Filters::default() }, ..policy.clone() };
-        if !project::wants(&own, &local.object, series, facts).is_wanted() {
+        let Some(single) = as_private_as(&whole.object, &local.object) else { return Ok(None) };
+        if !project::wants(&own, &single, series, facts).is_wanted() {
             return Ok(None);
         }
-        Ok(project::outgoing(policy, &local.object, &known(&local.head.id)))
+        Ok(project::outgoing(policy, &single, &known(&local.head.id)))
     }
 
     /// Whether a series' own mapping lets its instances take its place.
@@ -200,4 +202,19 @@ impl Engine {
         let put = tx.write_object(&job.access, &whole.head.name, &changed, &guard, &cause, Writing::default()).await?;
         Ok(Ok(PutOutcome { id: local.head.id.clone(), ..put }))
     }
+}
+
+/// An instance no less private than its series: an override that says nothing of that is not public by it.
+fn as_private_as(series: &CalendarObject, single: &CalendarObject) -> Option<CalendarObject> {
+    let is_open = |class: &Property| class.value().trim().eq_ignore_ascii_case("PUBLIC");
+    let Some(class) = series.master().and_then(|m| m.property("CLASS")).filter(|class| !is_open(class)) else {
+        return Some(single.clone());
+    };
+    let mut document = single.document().clone();
+    for component in document.calendar_mut()?.components_mut().filter(|c| c.is("VEVENT")) {
+        if component.property("CLASS").is_none_or(is_open) {
+            component.set(class.clone());
+        }
+    }
+    CalendarObject::parse(document.to_bytes()).ok()
 }
