@@ -260,11 +260,14 @@ impl Engine {
     /// # Errors
     /// The database failed. What a provider does is recorded, never an error here.
     pub fn work<'a>(&'a self, due: &'a Due) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.work_under_lease(due))
+        Box::pin(async move {
+            let Some(lease) = self.take(due).await? else { return Ok(false) };
+            self.work_with(lease).await.map(|()| true)
+        })
     }
 
-    async fn work_under_lease(&self, due: &Due) -> Result<bool, StoreError> {
-        let Some(lease) = self.take(due).await? else { return Ok(false) };
+    /// As [`Engine::work`], with the lease that whoever asks has taken already.
+    async fn work_with(&self, lease: Lease) -> Result<(), StoreError> {
         let work = async {
             match self.job(&lease).await? {
                 Some(mut job) => {
@@ -294,7 +297,7 @@ impl Engine {
                 return Err(error);
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Works under a lease that is prolonged all the while, also where one step takes many calls; lost, it ends the work

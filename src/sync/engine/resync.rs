@@ -33,6 +33,10 @@ enum Late {
     Resync { firm: FirmId, action: &'static str, target: String, correlation_id: String },
 }
 
+fn due_of(link: &Link) -> Due {
+    Due { firm: link.firm.clone(), link: link.id.clone() }
+}
+
 fn late(action: &'static str, firm: &FirmId, target: &str, correlation_id: &str) -> Late {
     Late::Resync { firm: firm.clone(), action, target: target.to_owned(), correlation_id: correlation_id.to_owned() }
 }
@@ -192,22 +196,25 @@ impl Engine {
     }
 
     async fn resync_whole(&self, link: &Link, correlation_id: &str) -> Result<Anew, DeskError> {
-        let mut tx = self.store().write().await?;
-        tx.queue_between(&link.firm, &link.id, None, None).await?;
-        tx.commit().await?;
         self.list_again(link, RunKind::Resync, correlation_id).await
     }
 
-    /// A run of the link that lists; what it came to.
+    /// A run of the link that lists, and in a resync sends everything; what it came to. The lease is taken with what is
+    /// asked for: the scheduler, which hears of that, would begin it before whoever waits for its end.
     async fn list_again(&self, link: &Link, kind: RunKind, correlation_id: &str) -> Result<Anew, DeskError> {
         let filter = RunFilter { link: Some(link.id.clone()), ..RunFilter::default() };
         let mut tx = self.store().write().await?;
         let (before, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
+        let lease = tx.take_lease(&due_of(link), &self.inner.node).await?;
+        if kind == RunKind::Resync {
+            tx.queue_between(&link.firm, &link.id, None, None).await?;
+        }
         let now = tx.now();
         tx.ask_for_run_as(&link.firm, &link.id, kind, now, Some(correlation_id)).await?;
         tx.commit().await?;
-        let due = Due { firm: link.firm.clone(), link: link.id.clone() };
-        self.work(&due).await?;
+        if let Some(lease) = lease {
+            self.work_with(lease).await?;
+        }
         let mut tx = self.store().read().await?;
         let (runs, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
         let counts = tx.count_mappings(&link.firm, &link.id).await?;
@@ -224,10 +231,13 @@ impl Engine {
         let mut tx = self.store().write().await?;
         let since = tx.now();
         let before = tx.attempts_since(link, since, ATTEMPTS_MAX).await?;
+        let lease = tx.take_lease(&due_of(link), &self.inner.node).await?;
         tx.queue_one_as(&link.firm, &link.id, object, Some(correlation_id)).await?;
         tx.commit().await?;
-        let due = Due { firm: link.firm.clone(), link: link.id.clone() };
-        let worked = self.work(&due).await?;
+        let worked = lease.is_some();
+        if let Some(lease) = lease {
+            self.work_with(lease).await?;
+        }
         let mut tx = self.store().read().await?;
         let attempts = tx.attempts_since(link, since, ATTEMPTS_MAX).await?;
         let remote = tx.mapping_of_object(&link.firm, &link.id, object).await?.and_then(|m| m.remote);
@@ -264,9 +274,8 @@ impl Engine {
     /// The link's lease, and what the work on it needs.
     async fn begin_anew(&self, link: &Link, correlation_id: &str) -> Result<Job, DeskError> {
         demand_active(link)?;
-        let due = Due { firm: link.firm.clone(), link: link.id.clone() };
         let busy = || DeskError::Refused("the link is at work; try again in a moment".to_owned());
-        let lease = self.take(&due).await?.ok_or_else(busy)?;
+        let lease = self.take(&due_of(link)).await?.ok_or_else(busy)?;
         let begun = async {
             let mut job = self.job(&lease).await?.ok_or_else(unusable)?;
             job.kind = RunKind::Resync;
