@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use serde_json::json;
 
-use crate::api::extract::Visitor;
+use crate::api::extract::{Visitor, is_id};
 use crate::api::problem::{Code, Problem};
 use crate::auth::{Gate, Visit};
 use crate::domain::access::{Caller, Credential, Right, Role, Scope};
@@ -19,8 +19,29 @@ use crate::store::{NewAudit, StoreError, WriteTx};
 
 /// The part that all paths have.
 const ROOT: &str = "/api/calendar/admin/";
-/// A path is of any length; what is recorded is not.
-const TARGET_CHARS_MAX: usize = 120;
+/// A path is of any length; what is recorded is not: no path of this API has more parts.
+const PARTS_MAX: usize = 4;
+/// The words of this API's paths.
+const WORDS: [&str; 16] = [
+    "connections",
+    "appointments",
+    "sync-attempts",
+    "links",
+    "webhooks",
+    "audit-events",
+    "metrics-summary",
+    "failed",
+    "failed-attempts",
+    "sync-status",
+    "resync",
+    "replay",
+    "pause",
+    "resume",
+    "revoke",
+    "confirm",
+];
+/// In place of what is no word of this API and no id.
+const LEFT_OUT: &str = "…";
 
 /// In the extensions of a request that comes from the command line of the machine itself, for a firm. The listener puts
 /// none into any request, so nothing from outside has it.
@@ -74,7 +95,7 @@ impl FromRequestParts<Gate> for Manager {
         }
         let manager = Manager(visitor, ledger);
         if matches!(parts.method, Method::GET | Method::HEAD) {
-            let what = shortened(below_root(parts.uri.path()).unwrap_or_default());
+            let what = recordable(below_root(parts.uri.path()).unwrap_or_default());
             let mut tx = gate.store.write().await?;
             manager.record(&mut tx, "calendar_admin_read", &what, &json!({})).await?;
             tx.commit().await?;
@@ -125,27 +146,28 @@ fn below_root(path: &str) -> Option<&str> {
     path.strip_prefix(ROOT).map(|rest| rest.trim_end_matches('/'))
 }
 
-fn shortened(text: &str) -> String {
-    text.chars().take(TARGET_CHARS_MAX).collect()
+/// A path as it may be kept for ever: its own words and ids. Whatever else somebody wrote into it, a token say, is left out.
+fn recordable(path: &str) -> String {
+    let parts = path.split('/').map(|part| if WORDS.contains(&part) || is_id(part) { part } else { LEFT_OUT });
+    parts.take(PARTS_MAX).collect::<Vec<_>>().join("/")
 }
 
 /// Records what was refused to somebody who is known: who is no manager, and what managers asked for in vain.
 pub async fn audited(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let Some(what) = below_root(request.uri().path()).map(ToOwned::to_owned) else { return next.run(request).await };
+    let Some(what) = below_root(request.uri().path()).map(recordable) else { return next.run(request).await };
     let (ledger, method) = (Ledger::default(), request.method().clone());
     request.extensions_mut().insert(ledger.clone());
     let response = next.run(request).await;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let code = response.extensions().get::<Code>().map(|code| code.as_str());
-        let details =
-            json!({ "method": method.as_str(), "path": shortened(&what), "status": status.as_u16(), "code": code });
+        let details = json!({ "method": method.as_str(), "path": what, "status": status.as_u16(), "code": code });
         let (action, target) = match status.as_u16() {
             403 => ("calendar_admin_denied", what.as_str()),
             _ => refused(&what),
         };
         if let Some((caller, visit)) = ledger.unrecorded() {
-            let act = act(&caller, &visit, action, &shortened(target), &details);
+            let act = act(&caller, &visit, action, target, &details);
             if let Err(error) = append(&gate, &caller.firm, &act).await {
                 tracing::error!(%error, correlation_id = visit.correlation_id, "a refusal could not be recorded");
             }
@@ -186,5 +208,13 @@ mod tests {
         assert_eq!(refused("connections/7/odd"), ("calendar_admin_refused", "connections/7/odd"));
         assert_eq!(below_root("/api/calendar/admin/webhooks/"), Some("webhooks"));
         assert_eq!(below_root("/api/feeds/"), None);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_path_is_no_secret() {
+        let id = "01a1fd1e-8c00-7876-b8eb-9e6c8bf79bff";
+        assert_eq!(recordable(&format!("connections/{id}/sync-status")), format!("connections/{id}/sync-status"));
+        assert_eq!(recordable("connections/kal_5ecr3t/resync/a/b/c"), "connections/…/resync/…");
+        assert_eq!(recordable("connections/My%20Title/resync"), "connections/…/resync");
     }
 }
