@@ -148,8 +148,7 @@ impl World {
                 }
                 MappingState::Parked(reason) => {
                     self.covered.parked += 1;
-                    let unfit = object.is_some_and(|o| is_unfit(sides.linked.provider, &o.bytes));
-                    if unfit && matches!(reason, ParkReason::Refused { .. }) {
+                    if is_unfit(sides.linked.provider, reason) {
                         continue;
                     }
                     if matches!(reason, ParkReason::RewriteLoop | ParkReason::Quarantine { .. })
@@ -244,7 +243,7 @@ impl World {
         let expansion = expand(shown, window, &zone);
         // Outlook's instances last as long on the clock, ours as long as the first one: an hour more or less where the first
         // is on the day on which clocks change.
-        let outlook = sides.linked.provider == Provider::Microsoft;
+        let by_start = sides.linked.provider == Provider::Microsoft && shown.index().recurring;
         let mut ours: Vec<String> = expansion
             .instances
             .iter()
@@ -253,7 +252,7 @@ impl World {
                 let title = i.component.text("SUMMARY").unwrap_or_default();
                 match i.dates() {
                     Some((first, last)) => format!("{first} {last} {title}"),
-                    None if outlook => format!("{} {title}", i.starts.at.ms()),
+                    None if by_start => format!("{} {title}", i.starts.at.ms()),
                     None => format!("{} {} {title}", i.starts.at.ms(), i.ends.at.ms()),
                 }
             })
@@ -275,7 +274,7 @@ impl World {
                             .map_or(String::new(), |t| t.as_millisecond().to_string()),
                     }
                 };
-                match outlook && e["start"].get("date").is_none() {
+                match by_start && e["start"].get("date").is_none() {
                     true => format!("{} {}", point("start"), word(e, "summary")),
                     false => format!("{} {} {}", point("start"), point("end"), word(e, "summary")),
                 }
@@ -399,9 +398,10 @@ impl World {
 
 /// Whether a provider has no words for it, and says so: Outlook has none for the last days of every month, and lets no
 /// instance of a series pass its neighbours.
-fn is_unfit(provider: Provider, bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    provider == Provider::Microsoft && (text.contains("FREQ=MONTHLY") || text.contains("RECURRENCE-ID"))
+fn is_unfit(provider: Provider, reason: &ParkReason) -> bool {
+    let ParkReason::Refused { reason, .. } = reason else { return false };
+    let known = ["to the end of shorter months", "pass its neighbours"];
+    provider == Provider::Microsoft && known.iter().any(|known| reason.contains(known))
 }
 
 fn differing(held: &str, item: &str, object: &CalendarObject) -> String {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Method;
-use kalends_simulators::google::{Call, Google};
-use kalends_simulators::microsoft::Microsoft;
+use kalends_simulators::google::{self, Call, Google};
+use kalends_simulators::microsoft::{self, Microsoft};
 use serde_json::{Value, json};
 
 use super::outlook;
@@ -93,51 +93,37 @@ pub(super) struct Person {
     pub(super) calendar: String,
 }
 
-macro_rules! acts {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*);)+) => {
-        $($(#[$doc])*
-        pub(super) fn $name(&self, id: &str, $($arg: $kind),*) -> Done {
-            if self.at.is_outlook(&self.calendar) {
-                self.at.microsoft().human(self.now_ms, &self.calendar).$name(id, $($arg),*).map_err(|r| r.0)
-            } else {
-                self.at.google().human(self.now_ms, &self.calendar).$name(id, $($arg),*).map_err(|r| r.0)
-            }
-        })+
-    };
-}
-
 impl Person {
-    acts! {
-        /// Moves it by so many milliseconds.
-        shift(by_ms: i64);
-        /// Makes a copy of it, so much later.
-        copy(by_ms: i64);
+    /// Does the same at whichever page it is.
+    fn act<R>(
+        &self,
+        google: impl FnOnce(google::Human<'_>) -> R,
+        outlook: impl FnOnce(microsoft::Human<'_>) -> R,
+    ) -> R {
+        if self.at.is_outlook(&self.calendar) {
+            outlook(self.at.microsoft().human(self.now_ms, &self.calendar))
+        } else {
+            google(self.at.google().human(self.now_ms, &self.calendar))
+        }
     }
 
-    fn draft(&self, id: Option<&str>, event: &Value) -> Value {
-        let events = self.at.events(&self.calendar);
-        let held = id.and_then(|id| events.into_iter().find(|e| word(e, "id") == id));
+    /// What somebody writes, as Outlook has it.
+    fn draft(&self, id: &str, event: &Value) -> Value {
+        let events = if self.at.is_outlook(&self.calendar) { self.at.events(&self.calendar) } else { Vec::new() };
+        let held = events.into_iter().find(|e| word(e, "id") == id);
         outlook::draft(event, &held.map_or(Value::Null, |held| held["start"].clone()))
     }
 
     /// Makes an event.
     pub(super) fn create(&self, event: &Value) -> Done {
-        if self.at.is_outlook(&self.calendar) {
-            let draft = self.draft(None, event);
-            self.at.microsoft().human(self.now_ms, &self.calendar).create(&draft).map_err(|r| r.0)
-        } else {
-            self.at.google().human(self.now_ms, &self.calendar).create(event).map_err(|r| r.0)
-        }
+        let draft = outlook::draft(event, &Value::Null);
+        self.act(|mut p| p.create(event).map_err(|r| r.0), |mut p| p.create(&draft).map_err(|r| r.0))
     }
 
     /// Changes members of an event, a series or an occurrence.
     pub(super) fn edit(&self, id: &str, patch: &Value) -> Done {
-        if self.at.is_outlook(&self.calendar) {
-            let draft = self.draft(Some(id), patch);
-            self.at.microsoft().human(self.now_ms, &self.calendar).edit(id, &draft).map_err(|r| r.0)
-        } else {
-            self.at.google().human(self.now_ms, &self.calendar).edit(id, patch).map_err(|r| r.0)
-        }
+        let draft = self.draft(id, patch);
+        self.act(|mut p| p.edit(id, patch).map_err(|r| r.0), |mut p| p.edit(id, &draft).map_err(|r| r.0))
     }
 
     /// Gives it another time.
@@ -145,49 +131,43 @@ impl Person {
         self.edit(id, &json!({ "start": start, "end": end }))
     }
 
+    /// Moves it by so many milliseconds.
+    pub(super) fn shift(&self, id: &str, by_ms: i64) -> Done {
+        self.act(|mut p| p.shift(id, by_ms).map_err(|r| r.0), |mut p| p.shift(id, by_ms).map_err(|r| r.0))
+    }
+
+    /// Makes a copy of it, so much later.
+    pub(super) fn copy(&self, id: &str, by_ms: i64) -> Done {
+        self.act(|mut p| p.copy(id, by_ms).map_err(|r| r.0), |mut p| p.copy(id, by_ms).map_err(|r| r.0))
+    }
+
     /// The first instances of a series.
     pub(super) fn occurrences(&self, series: &str, max: usize) -> Vec<String> {
-        if self.at.is_outlook(&self.calendar) {
-            self.at.microsoft().human(self.now_ms, &self.calendar).occurrences(series, max)
-        } else {
-            self.at.google().human(self.now_ms, &self.calendar).occurrences(series, max)
-        }
+        self.act(|p| p.occurrences(series, max), |p| p.occurrences(series, max))
     }
 
     /// Deletes it.
     pub(super) fn delete(&self, id: &str) -> Result<(), String> {
-        if self.at.is_outlook(&self.calendar) {
-            self.at.microsoft().human(self.now_ms, &self.calendar).delete(id).map_err(|r| r.0)
-        } else {
-            self.at.google().human(self.now_ms, &self.calendar).delete(id).map_err(|r| r.0)
-        }
+        self.act(|mut p| p.delete(id).map_err(|r| r.0), |mut p| p.delete(id).map_err(|r| r.0))
     }
 
     /// Brings it back.
     pub(super) fn restore(&self, id: &str) -> Result<(), String> {
-        if self.at.is_outlook(&self.calendar) {
-            self.at.microsoft().human(self.now_ms, &self.calendar).restore(id).map_err(|r| r.0)
-        } else {
-            self.at.google().human(self.now_ms, &self.calendar).restore(id).map_err(|r| r.0)
-        }
+        self.act(|mut p| p.restore(id).map_err(|r| r.0), |mut p| p.restore(id).map_err(|r| r.0))
     }
 
     /// Changes an instance and all after it.
     pub(super) fn split(&self, occurrence: &str, patch: &Value) -> Done {
-        if self.at.is_outlook(&self.calendar) {
-            let draft = outlook::draft(patch, &Value::Null);
-            self.at.microsoft().human(self.now_ms, &self.calendar).split(occurrence, &draft).map_err(|r| r.0)
-        } else {
-            self.at.google().human(self.now_ms, &self.calendar).split(occurrence, patch).map_err(|r| r.0)
-        }
+        let draft = outlook::draft(patch, &Value::Null);
+        self.act(
+            |mut p| p.split(occurrence, patch).map_err(|r| r.0),
+            |mut p| p.split(occurrence, &draft).map_err(|r| r.0),
+        )
     }
 
     /// Says when to be reminded.
     pub(super) fn set_reminders(&self, id: &str, reminders: &Value) -> Done {
-        if self.at.is_outlook(&self.calendar) {
-            self.edit(id, &json!({ "reminders": reminders }))
-        } else {
-            self.at.google().human(self.now_ms, &self.calendar).set_reminders(id, reminders).map_err(|r| r.0)
-        }
+        let draft = self.draft(id, &json!({ "reminders": reminders }));
+        self.act(|mut p| p.set_reminders(id, reminders).map_err(|r| r.0), |mut p| p.edit(id, &draft).map_err(|r| r.0))
     }
 }
