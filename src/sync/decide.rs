@@ -18,8 +18,8 @@ use crate::upstream::{Lens, Upstream};
 
 mod both;
 
+pub use both::{as_far_as_written, has_arrived, most_recent};
 use both::{both, side};
-pub use both::{has_arrived, most_recent};
 
 /// An object here, parsed, with what the store knows beside its bytes.
 #[derive(Clone, Debug)]

@@ -26,6 +26,8 @@ const NOW_MS: i64 = 1_794_304_800_000; // 2026-11-10T10:00:00Z
 pub struct Wire {
     pub provider: Mutex<simulated::Google>,
     pub clock: Arc<ManualClock>,
+    /// What a person does right after our next change: the calendar, the event, what it is to say.
+    pub meanwhile: Mutex<Option<(String, String, Value)>>,
 }
 
 impl Wire {
@@ -45,6 +47,13 @@ impl Transport for Wire {
                 Outcome::Late { after_ms, .. } if u128::from(after_ms) > limits.within.as_millis() => return lost(),
                 Outcome::Late { response, .. } => response,
             };
+            let meanwhile = (request.method() == http::Method::PATCH)
+                .then(|| self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take())
+                .flatten();
+            if let Some((calendar, event, says)) = meanwhile {
+                let now = self.clock.now().ms();
+                self.provider().human(now, &calendar).edit(&event, &says).expect("a person may");
+            }
             if response.body().len() > limits.bytes_max { Err(TransportError::TooLarge) } else { Ok(response) }
         }
         .boxed()
@@ -89,7 +98,7 @@ impl Bench {
         provider.add_client("client", "secret", &["https://kalends.test/back"]);
         let token = provider.grant(NOW_MS, ADA, "client", scopes).access_token;
         let clock = Arc::new(ManualClock::at(Instant::from_ms(NOW_MS)));
-        let wire = Arc::new(Wire { provider: Mutex::new(provider), clock: clock.clone() });
+        let wire = Arc::new(Wire { provider: Mutex::new(provider), clock: clock.clone(), meanwhile: Mutex::default() });
         let google = Google::new(wire.clone(), clock, setup().api_url);
         let calendar = RemoteCalendarId(ADA.to_owned());
         Bench { wire, google: Arc::new(google), oauth: setup().oauth(), token: token.into(), calendar }

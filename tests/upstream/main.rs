@@ -5,6 +5,7 @@
 
 mod google;
 mod google_calls;
+mod meanwhile;
 mod microsoft;
 mod microsoft_calls;
 mod oauth;

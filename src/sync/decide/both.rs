@@ -129,6 +129,17 @@ fn as_far_as_sent(base: &CalendarObject, after: &CalendarObject) -> Option<Calen
     CalendarObject::parse(document.to_bytes()).ok()
 }
 
+/// The object as far as a call of several parts that stopped in the middle had carried it.
+pub fn as_far_as_written(ground: &Ground<'_>, local: &Local, sent: &Outgoing, item: &Snapshot) -> Bytes {
+    let onto = |item: &Snapshot| ground.up.put(item, Some(&local.object), ground.lens).ok();
+    let merged = (|| {
+        let (before, after) = (onto(&Snapshot(sent.payload.clone()))?, onto(item)?);
+        let sides = Sides { base: &local.object, local: &local.object, before: &before, after: &after };
+        merge(sides, &WriteBack::all(), &Prefer::Remote, ground.now).ok()
+    })();
+    merged.map_or_else(|| local.object.bytes().clone(), |merged| merged.object.bytes().clone())
+}
+
 /// When an item has to follow what became of its object.
 #[derive(Clone, Copy, Debug)]
 enum Pushes {

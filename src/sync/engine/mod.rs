@@ -13,6 +13,7 @@
 //! | `expand` | series that go out as their instances |
 //! | `loss` | what a listing took away |
 //! | `push` | one object carried out there: intent, call, settlement |
+//! | `failed` | what a failed call means, and when it is tried again |
 //! | `consider` | what the link shows of one object, and what would be sent for it |
 //! | `record` | what was done, written down in the run that did it |
 //! | `outgoing` | what goes with an object: key, mark, invitations |
@@ -30,6 +31,7 @@ mod consider;
 mod desk;
 mod device;
 mod expand;
+mod failed;
 mod hear;
 mod loss;
 mod outgoing;

@@ -1,18 +1,19 @@
 //! One object carried out there: the intent is committed before the call, the call is conditional, and what the provider
 //! gave back is what both sides agree on. A call whose outcome nobody knows is looked for before anything else.
 
+use bytes::Bytes;
+
 use super::account::ask;
 use super::consider::Considered;
 use super::outgoing::Edit;
 use super::record::Deed;
 use super::send::{Send, Why};
-use super::{Engine, Job, Stop, ends_everything};
-use crate::domain::sync::{AttemptKind, Calling, ErrorClass, MappingState, ParkReason, RemoteId, Snapshot, Way};
+use super::{Engine, Job, Stop};
+use crate::domain::sync::{AttemptKind, Calling, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::store::{Buried, Mapping, Outgoing as Waiting};
-use crate::sync::decide::{Heard, Local, has_arrived, heard};
+use crate::sync::decide::{Heard, Local, as_far_as_written, has_arrived, heard};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
-use crate::sync::retry;
 use crate::upstream::{Failure, Outgoing, Written};
 
 /// How often one object is looked at anew because the item changed under us.
@@ -296,7 +297,11 @@ impl Engine {
                     mapping.rewrites = if today { (count + 1, since) } else { (1, tx.now()) };
                 }
                 if let Some(local) = &local {
-                    mapping.base = Some(local.object.bytes().clone());
+                    mapping.base = Some(match &written.left {
+                        // Somebody changed a part before we came to it: what did not go out is still to be said.
+                        Some(Failure::Changed) => self.agreed_so_far(job, local, &call, &written.item),
+                        _ => local.object.bytes().clone(),
+                    });
                     // Where a part is left, nothing counts as agreed on by version, and the row stays.
                     mapping.base_version = if written.left.is_some() { 0 } else { local.head.version };
                 }
@@ -404,93 +409,12 @@ impl Engine {
         }
     }
 
-    /// What a failed call means for its object. `false`: look at it once more now.
-    async fn failed(
-        &self,
-        job: &mut Job,
-        waiting: &Waiting,
-        mut mapping: Mapping,
-        failure: &Failure,
-        started: Instant,
-        operation: AttemptKind,
-    ) -> Result<bool, Stop> {
-        let call = mapping.state.call().cloned();
-        let unsure = |call: Calling| MappingState::Unsure { call, since_ms: started.ms() };
-        // What never was there is not gone, and what is there is not looked for as if it were to be created.
-        let create = mapping.base_item.is_none();
-        let made = |version| Calling {
-            create,
-            version,
-            sent: call.as_ref().and_then(|call| call.sent.clone()),
-            undoes: call.as_ref().is_some_and(|call| call.undoes),
-        };
-        let version = call.as_ref().map_or(0, |call| call.version);
-        match failure {
-            // Not errors: the item has to be looked at.
-            Failure::Gone if mapping.state.is_deletion() => mapping.state = unsure(Calling::deletion()),
-            Failure::Changed | Failure::Gone | Failure::Exists => {
-                mapping.state = unsure(made(if create { 0 } else { version }))
+    fn agreed_so_far(&self, job: &Job, local: &Local, call: &Call, item: &Snapshot) -> Bytes {
+        match call {
+            Call::Create { item: sent, .. } | Call::Update { item: sent, .. } => {
+                as_far_as_written(&self.ground(job, "", None), local, sent, item)
             }
-            Failure::Unknown(_) if mapping.state.is_deletion() => mapping.state = unsure(Calling::deletion()),
-            Failure::Unknown(_) => mapping.state = unsure(made(version)),
-            _ if failure.class() == ErrorClass::NonRetryable && !ends_everything(failure) => {
-                let class = failure.class();
-                mapping.warnings = vec![failure.to_string()];
-                mapping.state = MappingState::Parked(ParkReason::Refused { class, reason: failure.to_string() });
-            }
-            _ => {}
+            _ => local.object.bytes().clone(),
         }
-        let mut tx = self.held(job).await?;
-        tx.put_mapping(&job.lease, &mapping).await?;
-        if matches!(failure, Failure::Changed | Failure::Gone | Failure::Exists) {
-            tx.commit().await?;
-            return Ok(false);
-        }
-        if let MappingState::Parked(_) = mapping.state {
-            tx.unqueue(&job.lease, waiting).await?;
-            job.leave(failure.to_string());
-            let attempt = self.attempt(operation, waiting, mapping.remote.as_ref(), Some(failure), started);
-            self.record(&mut tx, job, attempt).await?;
-            tx.commit().await?;
-            return Ok(true);
-        }
-        tx.commit().await?;
-        self.put_off(job, waiting, mapping.remote.as_ref(), failure, started, operation).await?;
-        if ends_everything(failure) { Err(Stop::Call(failure.clone())) } else { Ok(true) }
-    }
-
-    /// Puts an object off after a failure that may pass.
-    async fn put_off(
-        &self,
-        job: &mut Job,
-        waiting: &Waiting,
-        remote: Option<&RemoteId>,
-        failure: &Failure,
-        started: Instant,
-        operation: AttemptKind,
-    ) -> Result<(), Stop> {
-        let now = self.store().now();
-        let tries = waiting.tries + 1;
-        let jitter = u64::from_le_bytes(self.store().chance().bytes());
-        let wait =
-            retry::next(failure.class(), u32::try_from(tries).unwrap_or(u32::MAX), failure.retry_after(), jitter);
-        let next = wait.map(|w| now.plus_ms(i64::try_from(w.as_millis()).unwrap_or(i64::MAX)));
-        // After the last retry it waits for the next scheduled run, and counts anew from there.
-        let not_before = next.unwrap_or_else(|| now.plus_ms(job.link.settings.interval_ms));
-        let mut tx = self.held(job).await?;
-        tx.put_off(&job.lease, waiting, if next.is_some() { tries } else { 0 }, not_before).await?;
-        job.leave(failure.to_string());
-        let mut attempt = self.attempt(operation, waiting, remote, Some(failure), started);
-        attempt.next_retry = next;
-        attempt.max_retries_reached = next.is_none() && failure.class() != ErrorClass::NonRetryable;
-        if attempt.max_retries_reached {
-            let text =
-                format!("Appointments could not be sent to {}; they wait for the next run", job.link.remote_name);
-            tx.notify_user((&job.lease.firm, &job.link.user), "retries_exhausted", job.link.id.as_str(), &text).await?;
-        }
-        self.record(&mut tx, job, attempt).await?;
-        self.consequences(&mut tx, job, failure).await?;
-        tx.commit().await?;
-        Ok(())
     }
 }

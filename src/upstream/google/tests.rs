@@ -292,6 +292,25 @@ fn local_changes_of_instances_ask_for_what_they_need() {
 }
 
 #[test]
+fn a_series_that_is_repeated_otherwise_resets_what_stays_of_its_instances() {
+    let held = series_item(json!({ "20261026T080000Z": moved(11),
+        "20261021T070000Z": cancelled("20261021T070000Z", "2026-10-21T09:00:00+02:00"),
+        "20261023T070000Z": cancelled("20261023T070000Z", "2026-10-23T09:00:00+02:00") }));
+    let lines = SERIES.split("BEGIN:VEVENT\nUID:u\nDTSTAMP:20260101T000000Z\nSUMMARY:Moved").next().expect("a part");
+    let longer =
+        lines.trim_end().replace("UNTIL=20261101T080000Z", "COUNT=40").replace("20261022T090000", "20261023T090000");
+    let out = google().get(&object(&longer), Some(&held), BERLIN).expect("expressible");
+    let steps = steps::of_exceptions(&Held::of(&held), &wanted(&out));
+    let steps: Vec<_> =
+        steps.iter().map(|(slot, step)| (slot.as_str(), matches!(step, steps::Step::Patch(_)))).collect();
+    assert_eq!(
+        steps,
+        [("20261021T070000Z", true), ("20261026T080000Z", true)],
+        "one is restored, one as the series has it"
+    );
+}
+
+#[test]
 fn a_series_cut_short_there_is_cut_short_here() {
     let object = object(SERIES);
     let mut held = Held::of(&series_item(json!({

@@ -12,6 +12,7 @@ use crate::domain::sync::RemoteId;
 use crate::upstream::lens::fields::{OWN_ID, body};
 use crate::upstream::lens::held::{Event, Held, is_cancelled, text};
 use crate::upstream::lens::steps::{Step, of_exceptions, of_master};
+use crate::upstream::lens::theirs::without_theirs;
 use crate::upstream::lens::time;
 
 /// Whether a change reaches exceptions that its conditions do not protect: a series' tag says nothing of them, although
@@ -113,9 +114,15 @@ impl Google {
             let has_exceptions = !held.exceptions.is_empty() || !wanted.exceptions.is_empty();
             held.master = Some(changed);
             if has_exceptions {
-                // The change may have reset exceptions: what they say now is what counts.
+                // The change may have reset exceptions: what they say now is what counts, but for what somebody else did.
                 match self.whole(at, id).await {
-                    Ok(Some(now)) => held = now,
+                    Ok(Some(now)) => {
+                        let (known, theirs) = without_theirs(&held, now, wanted);
+                        if theirs {
+                            return Ok(written(id, known, Some(Failure::Changed)));
+                        }
+                        held = known;
+                    }
                     Ok(None) => return Ok(written(id, held, Some(Failure::Changed))),
                     Err(failure) => return Ok(written(id, held, Some(failure))),
                 }

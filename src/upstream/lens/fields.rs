@@ -49,6 +49,13 @@ fn bare(name: &str, value: Option<&Value>) -> Option<Value> {
     }
 }
 
+/// Whether two events say something else in a field.
+pub(in crate::upstream) fn differs(name: &str, one: &Event, other: &Event) -> bool {
+    let (one, other) = (one.get(name), other.get(name));
+    let dressed = |plain: Option<&Value>, html| plain.is_some_and(|plain| is_dressed(name, plain, html));
+    bare(name, one) != bare(name, other) && !dressed(one, other) && !dressed(other, one)
+}
+
 /// The fields of `wanted` that would change `held`, as a merge patch.
 pub(in crate::upstream) fn patch(held: &Event, wanted: &Event) -> Map<String, Value> {
     let mut out = Map::new();

@@ -191,18 +191,20 @@ fn exception(
         (Some(part), None) if part.said.same(&usual, Recurs::No) && part.said.guests == usual.guests => return None,
         (Some(part), known) => fields(part, known, None, (lens, dialect), sentences),
         (None, None) => return None,
-        (None, Some(known)) if removed && before.is_some() => {
+        (None, Some(known)) if removed => {
             if is_cancelled(known) {
                 return None;
             }
             return json!({ "status": "cancelled" }).as_object().cloned();
         }
         (None, Some(known)) => {
-            // New times decide which slots there are.
-            let before = before?;
             let says = Said::of_json(known, lens.zone).filter(|_| !is_cancelled(known));
-            // Cancelled slots may be kept behind the end of a series.
-            let beyond = is_cancelled(known) && !before.removed.contains(key);
+            let beyond = match before {
+                // Cancelled slots may be kept behind the end of a series.
+                Some(before) => is_cancelled(known) && !before.removed.contains(key),
+                // New times decide which slots there are; what was changed in one that stays is not always reset by them.
+                None => !view.series.has_slot(&master.said.start, key),
+            };
             let as_usual =
                 |says: &Said| usual.same(says, Recurs::No) && (!lens.attendees_live || usual.guests == says.guests);
             if says.as_ref().is_some_and(as_usual) || beyond {

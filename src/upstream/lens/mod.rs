@@ -13,6 +13,7 @@
 //! | `said`, `series`, `view` | what both sides can say, and an object seen so |
 //! | `get`, `put` | the two directions of the translation |
 //! | `fields`, `steps`, `normal` | what is written; what is compared |
+//! | `theirs` | what somebody else did while we wrote |
 
 pub(super) mod busy;
 pub(super) mod dialect;
@@ -27,5 +28,6 @@ pub(super) mod reminders;
 pub(super) mod said;
 pub(super) mod series;
 pub(super) mod steps;
+pub(super) mod theirs;
 pub(super) mod time;
 pub(super) mod view;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::lens::fields::{OWN_ID, body, own_property};
 use super::super::lens::held::{Event, Held, is_cancelled, text};
 use super::super::lens::steps::{Step, of_exceptions, of_master};
+use super::super::lens::theirs::without_theirs;
 use super::super::lens::time;
 use super::super::{At, Failure, Written};
 use super::body::{Invite, of};
@@ -131,9 +132,15 @@ impl Microsoft {
         let had_exceptions = !held.exceptions.is_empty() || !wanted.exceptions.is_empty();
         held.master = Some(changed);
         if had_exceptions {
-            // The change may have reset exceptions: what they say now is what counts.
+            // The change may have reset exceptions: what they say now is what counts, but for what somebody else did.
             match self.whole(at, id.as_str()).await {
-                Ok(Some(now)) => held = now,
+                Ok(Some(now)) => {
+                    let (known, theirs) = without_theirs(&held, now, &wanted);
+                    if theirs {
+                        return Ok(written(id, known, Some(Failure::Changed)));
+                    }
+                    held = known;
+                }
                 Ok(None) => return Ok(written(id, held, Some(Failure::Changed))),
                 Err(failure) => return Ok(written(id, held, Some(failure))),
             }
@@ -149,7 +156,7 @@ impl Microsoft {
         &self,
         at: At<'_>,
         id: &RemoteId,
-        held: Held,
+        mut held: Held,
         wanted: &Held,
         invite: Invite,
         reset: bool,
@@ -158,7 +165,10 @@ impl Microsoft {
         let mut done = false;
         for (slot, step) in of_exceptions(&held, wanted) {
             match self.step(at, id, &held, (&slot, &step), wanted, invite).await {
-                Ok(()) => done = true,
+                Ok(answer) => {
+                    done = true;
+                    held.exceptions.insert(slot, answer);
+                }
                 Err(Failure::Gone) if step == Step::Remove => done |= reset,
                 Err(failure @ (Failure::Refused(_) | Failure::Gone)) => {
                     // This one cannot be said; the others can.
@@ -178,7 +188,10 @@ impl Microsoft {
             return written(id, held, left);
         }
         match self.whole(at, id.as_str()).await {
-            Ok(Some(now)) => written(id, now, left),
+            Ok(Some(now)) => match without_theirs(&held, now, wanted) {
+                (known, true) => written(id, known, Some(Failure::Changed)),
+                (known, false) => written(id, known, left),
+            },
             Ok(None) => written(id, held, Some(Failure::Changed)),
             Err(failure) => written(id, held, Some(left.unwrap_or(failure))),
         }
@@ -192,7 +205,7 @@ impl Microsoft {
         (slot, step): (&str, &Step),
         wanted: &Held,
         invite: Invite,
-    ) -> Result<(), Failure> {
+    ) -> Result<Event, Failure> {
         let known = held.exceptions.get(slot).filter(|event| !is_cancelled(event));
         let (name, etag) = match known {
             Some(event) => (text(event, "id").to_owned(), text(event, "etag").to_owned()),
@@ -213,14 +226,19 @@ impl Microsoft {
                     .call(Asked::Writing, Method::PATCH, at, &["events", &name])
                     .if_match(&etag)
                     .body(graph(&fields, whole, invite)?);
-                self.ask(call, at).await.map(drop)
+                let answer = self.ask(call, at).await?;
+                let mut event =
+                    answer.as_object().and_then(|raw| read::event(raw).ok()).unwrap_or_else(|| whole.clone());
+                event.remove("recurrence");
+                Ok(event)
             }
             Step::Remove => {
                 if let Some(event) = guests {
                     may_be_deleted(event, invite)?;
                 }
                 let call = self.call(Asked::Writing, Method::DELETE, at, &["events", &name]).if_match(&etag);
-                self.ask(call, at).await.map(drop)
+                self.ask(call, at).await?;
+                Ok(wanted.exceptions.get(slot).cloned().unwrap_or_default())
             }
         }
     }
