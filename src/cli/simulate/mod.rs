@@ -161,6 +161,10 @@ covered! {
     undone,
     /// Times that a link was set otherwise.
     settings,
+    /// Connections that were ended, to be taken up again.
+    disconnected,
+    /// Notices of a provider.
+    notices,
 }
 
 /// A folder for worlds with a store to begin with.

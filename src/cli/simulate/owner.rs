@@ -1,14 +1,16 @@
-//! What the owner of a link does about it while everything else goes on: sets it otherwise, lets it rest, has a run undone.
+//! What the owner of a link does about it while everything else goes on: sets it otherwise, lets it rest, has a run undone,
+//! ends its connection and takes it up again; and the notices that a provider sends, early, late, doubled, or for nothing.
 
 use super::book::birth_of;
 use super::here::text;
 use super::world::{Linked, World};
 use super::{Fate, Violation};
+use crate::domain::ids::FirmId;
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{Direction, LinkStatus, PrivatePolicy};
+use crate::domain::sync::{ConnectionStatus, Direction, LinkStatus, PrivatePolicy, RunKind};
 use crate::domain::time::HOUR_MS;
 use crate::store::{LinkSettings, Run, RunFilter};
-use crate::sync::desk::Desk;
+use crate::sync::desk::{Desk, Imported};
 
 /// Runs among which one is picked to be undone.
 const RUNS: u32 = 6;
@@ -53,11 +55,76 @@ impl World {
     /// The owner of some link does something about it.
     pub(super) async fn tend(&mut self) -> Fate<()> {
         let at = usize::try_from(self.dice.below(self.links.len() as u64)).unwrap_or(0);
-        match self.dice.below(6) {
+        match self.dice.below(10) {
             0..=2 => self.set_otherwise(at).await,
             3 => self.rest(at).await,
-            _ => self.take_back(at).await,
+            4..=5 => self.take_back(at).await,
+            6 => self.disconnect(at).await,
+            _ => self.notify(at).await,
         }
+    }
+
+    /// The provider says that something changed, whether or not it did.
+    pub(super) async fn notify(&mut self, at: usize) -> Fate<()> {
+        let Some(linked) = self.links.get(at).cloned() else { return Ok(()) };
+        let firm = self.firm_of(&linked)?;
+        let late_ms = self.dice.between(0, 30_000);
+        let mut tx = self.store.write().await?;
+        for _ in 0..=self.dice.below(2) {
+            tx.ask_for_run(&firm, &linked.id, RunKind::Webhook, self.clock_now().plus_ms(late_ms)).await?;
+        }
+        tx.commit().await?;
+        self.covered.notices += 1;
+        self.tell(|| format!("a notice about {}", linked.there));
+        Ok(())
+    }
+
+    /// Ends a connection with all its links, maybe in the middle of their work; one that is ended is begun again.
+    pub(super) async fn disconnect(&mut self, at: usize) -> Fate<()> {
+        let Some(linked) = self.links.get(at).cloned() else { return Ok(()) };
+        let firm = self.firm_of(&linked)?;
+        let mut tx = self.store.read().await?;
+        let connection = tx.connection(&firm, &linked.connection).await?;
+        drop(tx);
+        if connection.is_some_and(|c| c.status == ConnectionStatus::Revoked) {
+            return self.reconnect(&linked).await;
+        }
+        // Another process than one that may be held at its gate.
+        let engine = self.node("owner").engine;
+        let desk = Desk::default();
+        let orders = desk.open().ok_or_else(|| Violation::broken("no desk"))?;
+        let serving = tokio::spawn(engine.serve(orders));
+        let answer = desk.disconnect(firm, linked.connection.clone(), Imported::Keep, linked.account.clone()).await;
+        drop(desk);
+        serving.await?;
+        self.covered.disconnected += u64::from(answer.is_ok());
+        self.tell(|| format!("connection of {} is ended: {answer:?}", linked.there));
+        Ok(())
+    }
+
+    /// Connects an account again, as a consent does it: with the links that it had.
+    pub(super) async fn reconnect(&mut self, linked: &Linked) -> Fate<()> {
+        let caller = self.calendars.get(linked.here).map(|c| c.caller.clone());
+        let caller = caller.ok_or_else(|| Violation::broken("no calendar"))?;
+        let user = self.people.iter().find(|p| p.id == caller.user).cloned();
+        let user = user.ok_or_else(|| Violation::broken("nobody"))?;
+        self.consent(&user, &linked.connection, &linked.account, linked.provider).await?;
+        let mut tx = self.store.write().await?;
+        for link in tx.links_of_connection(&caller.firm, &linked.connection).await? {
+            if link.status == LinkStatus::Detached {
+                tx.reattach_link(&caller.firm, &link.id).await?;
+            }
+            tx.retry_outbox(&caller.firm, &link.id).await?;
+            tx.ask_for_run(&caller.firm, &link.id, RunKind::Full, self.clock_now()).await?;
+        }
+        tx.commit().await?;
+        self.tell(|| format!("{} is connected again", linked.account));
+        Ok(())
+    }
+
+    fn firm_of(&self, linked: &Linked) -> Fate<FirmId> {
+        let firm = self.calendars.get(linked.here).map(|c| c.caller.firm.clone());
+        firm.ok_or_else(|| Violation::broken("no calendar"))
     }
 
     async fn set_otherwise(&mut self, at: usize) -> Fate<()> {
@@ -81,8 +148,7 @@ impl World {
 
     async fn rest(&mut self, at: usize) -> Fate<()> {
         let Some(linked) = self.links.get(at).cloned() else { return Ok(()) };
-        let firm = self.calendars.get(linked.here).map(|c| c.caller.firm.clone());
-        let firm = firm.ok_or_else(|| Violation::broken("no calendar"))?;
+        let firm = self.firm_of(&linked)?;
         let mut tx = self.store.write().await?;
         let to = match tx.link_by_id(&firm, &linked.id).await?.map(|link| link.status) {
             Some(LinkStatus::Active) => LinkStatus::Paused,

@@ -8,7 +8,7 @@ use super::world::World;
 use super::{Fate, Violation};
 use crate::domain::sync::{ConnectionStatus, LinkStatus, RunKind};
 use crate::domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
-use crate::store::{Due, LEASE_MS, Passing, RunFilter};
+use crate::store::{Connection, Due, LEASE_MS, Passing, RunFilter};
 
 /// Rounds within which a world without faults has to be quiet.
 const ROUNDS_MAX: usize = 24;
@@ -216,6 +216,12 @@ impl World {
                 Turn::Edit => {
                     self.edit_here_somewhere().await?;
                     self.edit_there_somewhere()?;
+                    let at = usize::try_from(self.dice.below(self.links.len() as u64)).unwrap_or(0);
+                    match self.dice.below(20) {
+                        0 => self.disconnect(at).await?,
+                        1..=3 => self.notify(at).await?,
+                        _ => {}
+                    }
                     self.covered.meddled += 1;
                 }
                 Turn::Lapse => {
@@ -311,12 +317,10 @@ impl World {
                 }
             }
             tx.commit().await?;
-            if connection.is_some_and(|c| c.status == ConnectionStatus::NeedsReauth) {
-                let user = self.people.iter().find(|p| p.id == caller.user).cloned();
-                if let Some(user) = user {
-                    self.consent(&user, &linked.connection, &linked.account, linked.provider).await?;
-                    mended = true;
-                }
+            let ended = |c: Connection| matches!(c.status, ConnectionStatus::NeedsReauth | ConnectionStatus::Revoked);
+            if connection.is_some_and(ended) {
+                self.reconnect(&linked).await?;
+                mended = true;
             }
         }
         Ok(mended)
