@@ -151,12 +151,12 @@ def api(tally: Tally) -> None:
         status, reader = ground.consent("reader@example.com", read_only=True)
         tally.equal("reading alone can be granted", (status, reader["success"], reader["writable"]), (200, True, False))
 
-        kept(tally, ground, pair)
+        kept(tally, ground, pair, connection)
         ended(tally, ground, pair, connection)
         tally.check("no secret is in the log or readable in the database", not leaked(ground), leaked(ground))
 
 
-def kept(tally: Tally, ground: Ground, pair: Pair) -> None:
+def kept(tally: Tally, ground: Ground, pair: Pair, connection) -> None:
     """How tokens are kept: sealed for their row, under a key that can be changed while the server runs."""
     google = ground.google
     other = ground.pair("other")
@@ -168,14 +168,15 @@ def kept(tally: Tally, ground: Ground, pair: Pair) -> None:
                 db.execute("update connections set secret_sealed = ? where connection_id = ?", (put, connection))
             return db.execute("select secret_sealed from connections where connection_id = ?", (connection,)).fetchone()[0]
 
-    mine, theirs = sealed(pair.connection), sealed(other.connection)
+    theirs = sealed(other.connection)
     sealed(pair.connection, theirs)
     asked = len(google.requests())
     run = pair.run()
     tally.check("a ciphertext that was moved to another row does not open", run["status"] == "failed" and "cannot be opened" in run["errorSummary"], run)
     tally.equal("and nobody is asked with it", len(google.requests()), asked)
-    sealed(pair.connection, mine)
-    tally.equal("put back, it does", pair.step()["status"], "success")
+    tally.equal("it has to be consented again", connection()["status"], "needs_reauth")
+    tally.equal("consented again, it is the same connection", ground.consent(pair.remote)[1]["connectionId"], pair.connection)
+    tally.equal("and works", pair.step()["status"], "success")
 
     # As README has it: a new key in front of the old one, a restart, `rotate-key` while the server runs, the old one removed.
     file = ground.server.folder / "data" / "encryption.key"

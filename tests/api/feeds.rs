@@ -76,6 +76,7 @@ async fn a_feed_says_what_it_shows(house: House) {
         (json!({ "window": { "days": { "back": 4000, "ahead": 1 } } }), "window"),
         (json!({ "expires_at": "2026-11-21T07:59:59Z" }), "expires_at"),
         (json!({ "filters": { "categories": [""] } }), "filters.categories[0]"),
+        (json!({ "filters": [] }), "filters"),
         (json!({ "name": " " }), "name"),
     ] {
         let refused = house.ada("PATCH", &path).json(&body).send().await;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::appointments::{calendar_named, check_word, reader_zone};
-use crate::api::extract::{Visitor, given};
+use crate::api::extract::{Visitor, given, given_object};
 use crate::api::problem::Problem;
 use crate::api::times::{Given, stamp};
 use crate::domain::access::Right;
@@ -207,7 +207,7 @@ pub struct FeedChange {
     #[schema(nullable = false)]
     window: Option<Time>,
     /// Replaces all filters.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_object")]
     #[schema(nullable = false)]
     filters: Option<Filters>,
     /// When it stops working by itself; `null`: never.

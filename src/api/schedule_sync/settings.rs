@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::words::{
     DeleteName, DirectionName, FieldName, OperatorName, PolicyName, PrivacyName, ResolutionName, UnsupportedName,
 };
-use crate::api::extract::given;
+use crate::api::extract::{given, given_object};
 use crate::api::problem::Problem;
 use crate::api::times::{Given, stamp};
 use crate::domain::sync::{
@@ -153,7 +153,7 @@ macro_rules! with_settings {
             #[schema(nullable = false, minimum = 5, maximum = 1440)]
             frequency: Option<i64>,
             /// Which appointments go out; takes the place of all filters.
-            #[serde(default, deserialize_with = "given")]
+            #[serde(default, deserialize_with = "given_object")]
             #[schema(nullable = false)]
             filters: Option<FiltersShape>,
             /// What becomes of private appointments.

@@ -58,8 +58,14 @@ impl Engine {
     fn opened(&self, connection: &Connection) -> Result<Secret, Failure> {
         let sealed = connection.secret_sealed.as_deref();
         let sealed = sealed.ok_or_else(|| Failure::NeedsConsent("the connection has no secret any more".to_owned()))?;
-        open_secret(self.keys(), &connection.id, sealed)
-            .map_err(|error| Failure::Refused(format!("the connection's secret cannot be opened: {error}")))
+        open_secret(self.keys(), &connection.id, sealed).map_err(|error| {
+            let why = format!("the connection's secret cannot be opened: {error}");
+            match error {
+                // Whoever connects the account again mends that; a key that is missing has to come back.
+                CryptoError::Broken => Failure::NeedsConsent(why),
+                CryptoError::UnknownKey(_) | CryptoError::BadKey => Failure::Refused(why),
+            }
+        })
     }
 
     /// Gets a new access token. The rotated refresh token is stored before anything is done with the new access token;

@@ -121,6 +121,7 @@ async fn what_cannot_be_set_is_named(house: House) {
         (json!({ "frequency": -5 }), "bad_value", "frequency"),
         (json!({ "frequency": "15" }), "bad_value", "frequency"),
         (json!({ "filters": { "colour": [] } }), "unknown_field", "filters.colour"),
+        (json!({ "filters": [] }), "bad_value", "filters"),
         (json!({ "filters": { "clientIds": words(201) } }), "bad_value", "filters.clientIds"),
         (json!({ "filters": { "clientIds": ["a", ""] } }), "bad_value", "filters.clientIds[1]"),
         (json!({ "filters": { "categories": ["x".repeat(201)] } }), "bad_value", "filters.categories[0]"),
