@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use super::merge::{FieldConflict, Prefer, Sides, merge};
 use super::project;
-use crate::domain::appointment::Status;
+use crate::domain::appointment::{Status, is_same_single};
 use crate::domain::object::{CalendarObject, ComponentKind};
 use crate::domain::sync::{
     ConflictKind, ConflictPolicy, DeletePolicy, Direction, MappingState, Origin, ParkReason, Resolution, Snapshot,
+    apart,
 };
 use crate::domain::time::Instant;
 use crate::store::{Buried, Link, Mapping, ObjectHead};
@@ -30,6 +31,18 @@ pub struct Local {
     pub object: CalendarObject,
     /// The link that wrote its present state, if one did.
     pub by_link: Option<String>,
+}
+
+impl Local {
+    /// Whether it says what was agreed on. An instance that stands there by itself says less than its bytes do: they change
+    /// with whatever becomes of its series.
+    #[must_use]
+    pub fn says(&self, agreed: &Bytes) -> bool {
+        let is_instance = || apart::parts(&self.head.id).is_some();
+        let of = |bytes: &Bytes| CalendarObject::from_stored(bytes.clone()).ok();
+        agreed == self.object.bytes()
+            || (is_instance() && of(agreed).is_some_and(|agreed| is_same_single(&agreed, &self.object)))
+    }
 }
 
 /// What was heard of an item.
@@ -275,7 +288,7 @@ fn gone(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>) -> Act {
         return Act::Ignore(if undoes { ParkReason::Undone } else { ParkReason::Withdrawn });
     }
     let settings = &ground.link.settings;
-    let edited = mapping.base.as_ref().is_some_and(|base| base != local.object.bytes());
+    let edited = mapping.base.as_ref().is_some_and(|base| !local.says(base));
     if edited && settings.direction.pushes() {
         return match ground.decision {
             Some(Prefer::Remote) => removal(ground, mapping, local),

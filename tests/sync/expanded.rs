@@ -287,3 +287,36 @@ async fn an_instance_is_no_less_private_than_its_series() {
         assert!(there.values().all(|ics| !ics.contains("TAINT") && !ics.contains("Pay")), "{there:?}");
     }
 }
+
+/// What a deletion there leaves out here changes nothing that the other instances say.
+#[tokio::test]
+async fn instances_that_go_there_one_after_the_other_are_no_conflict() {
+    let zoned = LAST.replace("DTSTART:", "DTSTART;TZID=Europe/Berlin:").replace("DTEND:", "DTEND;TZID=Europe/Berlin:");
+    for (lines, starts_at) in
+        [(LAST.to_owned(), "DTSTART:"), (zoned.replace("00Z", "00"), "DTSTART;TZID=Europe/Berlin:")]
+    {
+        let expand = LinkPolicy { delete: Some(DeletePolicy::Delete), ..policy(UnsupportedRecurrence::Expand) };
+        let house = House::new(Direction::Both, expand).await;
+        house.put(&event("a", &lines)).await;
+        house.run().await;
+        let count = house.there.live().len();
+        let at = |day: &str| {
+            let line = format!("{starts_at}{day}T100000");
+            house.there.live().into_iter().find(|(_, ics)| ics.contains(&line)).expect("it is there").0
+        };
+        // In two runs, and two in one run, while a third brings a zone of its own.
+        house.there.remove(&at("20261231"));
+        house.later(INTERVAL).await;
+        house.there.edit(&at("20270129"), |e| {
+            e.replace("DTSTART:20270129T100000Z", "DTSTART;TZID=America/New_York:20270129T110000")
+                .replace("DTEND:20270129T110000Z", "DTEND;TZID=America/New_York:20270129T120000")
+        });
+        house.there.remove(&at("20270226"));
+        house.there.remove(&at("20270331"));
+        house.later(INTERVAL).await;
+        assert_eq!(house.open_conflicts().await.len(), 0);
+        is_quiet(&house).await;
+        assert_eq!(house.there.live().len(), count - 3);
+        assert_eq!(house.here("a").await.unwrap().matches("EXDATE").count(), 3);
+    }
+}

@@ -13,6 +13,9 @@ use crate::ics::{Component, Property, When};
 /// How far around its RECURRENCE-ID an instance is looked for: a day on either side covers every zone.
 const AROUND_MS: i64 = 2 * DAY_MS;
 
+/// What an instance without an override has of the master, and is about the writing of that.
+const SHARED: [&str; 4] = ["DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE"];
+
 /// One instance of a series, as it stands.
 #[derive(Clone, Debug)]
 pub struct Occurrence<'a> {
@@ -130,6 +133,24 @@ pub fn single(object: &CalendarObject, occurrence: &Occurrence<'_>, uid: &str) -
     calendar.retain_components(|c| c.is("VTIMEZONE"));
     calendar.push_component(component);
     spelling.define(calendar);
+    Some(document.to_bytes())
+}
+
+/// Whether two states of one single say the same. What it only shares with its series (how often and when that was
+/// written, the zones and the name of its calendar) is nothing that an instance says.
+#[must_use]
+pub fn is_same_single(one: &CalendarObject, other: &CalendarObject) -> bool {
+    said(one).is_some_and(|says| said(other) == Some(says))
+}
+
+fn said(single: &CalendarObject) -> Option<Bytes> {
+    let mut document = single.document().clone();
+    let calendar = document.calendar_mut()?;
+    calendar.retain(|_| false);
+    calendar.retain_components(|c| c.is("VEVENT"));
+    for component in calendar.components_mut() {
+        component.retain(|p| !SHARED.iter().any(|name| p.is(name)));
+    }
     Some(document.to_bytes())
 }
 

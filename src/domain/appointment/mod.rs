@@ -33,7 +33,7 @@ mod tests;
 pub use apply::{apply, carry, instant_utc, repeats_of};
 pub use create::create;
 pub use facts::{FACT_CHARS_MAX, Facts};
-pub use instance::{Occurrence, apply_instance, cancel_instance, replaced, single};
+pub use instance::{Occurrence, apply_instance, cancel_instance, is_same_single, replaced, single};
 pub use people::{Attendee, AttendeeRole, AttendeeStatus, Organizer};
 pub use reminder::{Action, Reminder, ReminderTime};
 pub use series::Shift;

@@ -67,7 +67,7 @@ pub(super) fn send(
     let Some(mapping) = mapping else {
         return shown.map_or(Send::Done, |shown| create(ground, shown));
     };
-    let edited = local.is_some_and(|l| mapping.base.as_ref() != Some(l.object.bytes()));
+    let edited = local.is_some_and(|l| !mapping.base.as_ref().is_some_and(|base| l.says(base)));
     match &mapping.state {
         MappingState::Detached => Send::Done,
         MappingState::Pushing(_) | MappingState::Unsure { .. } => Send::Look,
