@@ -10,32 +10,32 @@ use crate::double::Fault;
 use crate::house::{House, INTERVAL, down, event, lost, retitled};
 
 /// The last working day of each month, which the double cannot repeat.
-const LAST: &str = "DTSTART:20261130T100000Z\nDTEND:20261130T110000Z\nSUMMARY:Pay\n\
+pub const LAST: &str = "DTSTART:20261130T100000Z\nDTEND:20261130T110000Z\nSUMMARY:Pay\n\
      RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1";
 
-fn policy(unsupported_recurrence: UnsupportedRecurrence) -> LinkPolicy {
+pub fn policy(unsupported_recurrence: UnsupportedRecurrence) -> LinkPolicy {
     LinkPolicy { unsupported_recurrence, ..LinkPolicy::default() }
 }
 
-async fn expanding() -> House {
+pub async fn expanding() -> House {
     House::new(Direction::Both, policy(UnsupportedRecurrence::Expand)).await
 }
 
-async fn set(house: &House, policy: LinkPolicy) {
+pub async fn set(house: &House, policy: LinkPolicy) {
     let mut tx = house.bench.store.write().await.unwrap();
     let settings = LinkSettings { direction: Direction::Both, interval_ms: INTERVAL, policy };
     assert!(tx.set_link(&house.ada.firm, &house.link, &settings).await.unwrap());
     tx.commit().await.unwrap();
 }
 
-async fn warnings(house: &House) -> Vec<Warning> {
+pub async fn warnings(house: &House) -> Vec<Warning> {
     let mut tx = house.bench.store.read().await.unwrap();
     let figures = tx.link_figures(&house.ada.firm, &house.ada.id).await.unwrap();
     figures.get(&house.link).map(|f| f.warnings.clone()).unwrap_or_default()
 }
 
 /// Starts of what is there.
-fn starts(house: &House) -> Vec<String> {
+pub fn starts(house: &House) -> Vec<String> {
     let line = |ics: &String| ics.lines().find_map(|l| l.strip_prefix("DTSTART:")).unwrap_or_default().to_owned();
     let mut all: Vec<String> = house.there.live().values().map(line).collect();
     all.sort();
@@ -43,13 +43,13 @@ fn starts(house: &House) -> Vec<String> {
 }
 
 /// The id there of what starts then.
-fn at(house: &House, start: &str) -> String {
+pub fn at(house: &House, start: &str) -> String {
     let line = format!("DTSTART:{start}");
     house.there.live().into_iter().find(|(_, ics)| ics.contains(&line)).expect("it is there").0
 }
 
 /// Nothing is sent any more.
-async fn is_quiet(house: &House) {
+pub async fn is_quiet(house: &House) {
     house.later(INTERVAL).await;
     house.there.calls();
     house.later(INTERVAL).await;
@@ -234,11 +234,16 @@ async fn undoing_a_run_of_instances_doubles_nothing() {
     for run in house.runs().await {
         house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.ok();
     }
+    assert_eq!((starts(&house), house.count_here().await), (Vec::new(), 1));
     set(&house, policy(UnsupportedRecurrence::KeepLocal)).await;
     house.later(INTERVAL).await;
     let run = house.last_run().await;
     house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.ok();
     set(&house, policy(UnsupportedRecurrence::Expand)).await;
+    house.later(INTERVAL).await;
+    is_quiet(&house).await;
+    assert_eq!((starts(&house), house.count_here().await), (Vec::new(), 1), "it stays so until somebody edits it");
+    house.put(&event("a", &LAST.replace("Pay", "Pay day"))).await;
     house.later(INTERVAL).await;
     is_quiet(&house).await;
     assert_eq!((starts(&house), house.count_here().await), (there, 1));

@@ -5,6 +5,7 @@
 mod support;
 
 mod anew;
+mod apart;
 mod classes;
 mod double;
 mod expanded;

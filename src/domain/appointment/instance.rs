@@ -13,6 +13,9 @@ use crate::ics::{Component, Property, When};
 /// How far around its RECURRENCE-ID an instance is looked for: a day on either side covers every zone.
 const AROUND_MS: i64 = 2 * DAY_MS;
 
+/// How far ahead the next instance is looked for: most series have it near, and nobody repeats more rarely than that.
+const NEXT_WITHIN_DAYS: [i64; 3] = [62, 800, 11_000];
+
 /// What an instance without an override has of the master, and is about the writing of that.
 const SHARED: [&str; 4] = ["DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE"];
 
@@ -154,8 +157,8 @@ fn said(single: &CalendarObject) -> Option<Bytes> {
     Some(document.to_bytes())
 }
 
-/// The object with one instance as `single` says it: the way back from [`single`]. `None` where nothing but all that
-/// follow could be changed with it.
+/// The object with one instance as `single` says it: the way back from [`single`]. `None` where those that follow could
+/// not go on as they are.
 #[must_use]
 pub fn replaced(object: &CalendarObject, occurrence: &Occurrence<'_>, single: &CalendarObject) -> Option<Bytes> {
     let mut document = object.document().clone();
@@ -164,6 +167,7 @@ pub fn replaced(object: &CalendarObject, occurrence: &Occurrence<'_>, single: &C
     let mut component = single.master()?.clone();
     component.set(Property::text("UID", object.uid()));
     component.set(spelling.property("RECURRENCE-ID", &occurrence.id));
+    let next = going_on(object, occurrence, &mut spelling)?;
     let calendar = document.calendar_mut()?;
     let named = |zone: &Component| zone.property("TZID").map(|p| p.value().to_owned());
     let known: Vec<_> = old.components_named("VTIMEZONE").filter_map(named).collect();
@@ -174,16 +178,47 @@ pub fn replaced(object: &CalendarObject, occurrence: &Occurrence<'_>, single: &C
     }
     match occurrence.overridden_at {
         Some(at) => {
-            let override_ = events(calendar).nth(at)?;
-            if override_.property("RECURRENCE-ID").is_some_and(|id| id.param("RANGE").is_some()) {
-                return None;
+            *events(calendar).nth(at)? = component;
+            if let Some(next) = next {
+                calendar.push_component(next);
             }
-            *override_ = component;
         }
         None => calendar.push_component(component),
     }
     spelling.define(calendar);
     Some(document.to_bytes())
+}
+
+/// The override that goes on describing all that follow where one instance of those that it describes, the one that it is
+/// named by, is taken out of them: the same, named by the next one. `Some(None)`: none follows, or it describes one only.
+fn going_on(
+    object: &CalendarObject,
+    occurrence: &Occurrence<'_>,
+    spelling: &mut zones::Spelling,
+) -> Option<Option<Component>> {
+    let range = occurrence.component.property("RECURRENCE-ID").and_then(|id| id.param("RANGE"));
+    let (Some(at), Some(range)) = (occurrence.overridden_at, range) else { return Some(None) };
+    let zones = Zones::of(object.document().calendar()?);
+    let from = Instant::from(zones.of_value(&occurrence.id).or(&Zone::Utc).instant(occurrence.id.local()));
+    let series = Series::of(object);
+    for days in NEXT_WITHIN_DAYS {
+        let window = Window { from: from.plus_ms(-AROUND_MS), to: from.plus_ms(days * DAY_MS) };
+        let expansion = series.expand(window, &Zone::Utc);
+        let follows = |i: &Instance<'_>| i.index == at && i.recurrence_id.is_some_and(|id| id.at > from);
+        if let Some(next) =
+            expansion.instances.iter().filter(|i| follows(i)).min_by_key(|i| i.recurrence_id.map(|id| id.at))
+        {
+            let next = Occurrence::of(next, &zones)?;
+            let mut component = copied(&next, spelling);
+            let id = spelling.property("RECURRENCE-ID", &next.id).with_param("RANGE", &range);
+            component.set(id);
+            return Some(Some(component));
+        }
+        if expansion.truncated {
+            return None;
+        }
+    }
+    Some(None)
 }
 
 /// The object without one of its instances. `None` if it has no master that could say so.
@@ -193,6 +228,7 @@ pub fn cancel_instance(object: &CalendarObject, occurrence: &Occurrence<'_>, now
     let old = object.document().calendar()?;
     let mut spelling = zones::Spelling::of(old);
     object.master()?;
+    let next = going_on(object, occurrence, &mut spelling)?;
     let calendar = document.calendar_mut()?;
     if let Some(at) = occurrence.overridden_at {
         let mut seen = 0;
@@ -201,6 +237,9 @@ pub fn cancel_instance(object: &CalendarObject, occurrence: &Occurrence<'_>, now
             seen += usize::from(c.is("VEVENT"));
             !is_it
         });
+    }
+    if let Some(next) = next {
+        calendar.push_component(next);
     }
     let master = events(calendar).find(|c| c.property("RECURRENCE-ID").is_none())?;
     master.push(spelling.property("EXDATE", &occurrence.id));

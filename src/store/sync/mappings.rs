@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::leases::Lease;
 use crate::domain::ids::{FirmId, LinkId, MappingId, ObjectId};
-use crate::domain::sync::{MappingState, Origin, RemoteId, Snapshot};
+use crate::domain::sync::{MappingState, Origin, ParkReason, RemoteId, Snapshot};
 use crate::domain::time::Instant;
 use crate::store::sql::{Row, StoreError, args, json, placeholders};
 use crate::store::tx::{ReadTx, WriteTx};
@@ -66,6 +66,30 @@ impl Mapping {
             Buried::There => BURIED_THERE,
             Buried::Left => self.base_version.max(0),
         };
+    }
+
+    /// Whether there is an item, as far as anybody knows.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match &self.state {
+            MappingState::Pushing(_) | MappingState::Unsure { .. } | MappingState::Conflict => true,
+            MappingState::Synced
+            | MappingState::Parked(
+                ParkReason::Refused { .. }
+                | ParkReason::Quarantine { .. }
+                | ParkReason::RewriteLoop
+                | ParkReason::Undone,
+            ) => self.remote.is_some() && self.base_item.is_some(),
+            MappingState::Parked(
+                ParkReason::Withdrawn
+                | ParkReason::Expanded
+                | ParkReason::RemovedThere
+                | ParkReason::OwnCopy
+                | ParkReason::OneWay,
+            )
+            | MappingState::Tombstoned
+            | MappingState::Detached => false,
+        }
     }
 
     /// How the item went; `None`: it is not gone.
@@ -292,6 +316,25 @@ impl ReadTx {
             )
             .await?;
         rows.iter().map(|r| r.text(0).map(ObjectId::from_text)).collect()
+    }
+
+    /// The mappings of a series' instances that have an item, or may have one by now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn instances_there(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        series: &ObjectId,
+    ) -> Result<Vec<Mapping>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from mappings m where m.firm_id = $1 and m.link_id = $2 and m.object_id like $3 \
+             order by m.object_id limit 100000"
+        );
+        let rows = self.all(&sql, args![firm, link, format!("{series}@%")]).await?;
+        let all = rows.iter().map(mapping_of).collect::<Result<Vec<_>, _>>()?;
+        Ok(all.into_iter().filter(Mapping::is_there).collect())
     }
 
     /// The series whose instances stand there as events of their own.

@@ -276,6 +276,9 @@ impl Engine {
             }
             Act::Write { object, base, push } => {
                 let Some(local) = &local else { return Ok(()) };
+                if let Some(instance) = apart::parts(&local.head.id).filter(|_| object.index().recurring) {
+                    return self.set_free(tx, job, mapping, local, instance, (*object, item)).await;
+                }
                 match self.put(tx, job, Some(local), &object).await? {
                     Ok((outcome, bytes)) => {
                         mapping.object = Some(outcome.id.clone());
@@ -395,7 +398,7 @@ impl Engine {
     }
 
     /// Leaves alone what cannot be an appointment, where everybody sees that it is left alone.
-    async fn quarantine(
+    pub(super) async fn quarantine(
         &self,
         tx: &mut WriteTx,
         job: &mut Job,
@@ -404,6 +407,7 @@ impl Engine {
         why: String,
     ) -> Result<(), Stop> {
         mapping.state = MappingState::Parked(ParkReason::Quarantine { reason: why.clone() });
+        mapping.warnings = vec![why.clone()];
         mapping.seen_item = item.cloned();
         tx.put_mapping(&job.lease, &mapping).await?;
         job.leave(&why);
@@ -412,7 +416,7 @@ impl Engine {
 
     /// Has the object looked at once more after its item changed: what that has to say of it beside what it was told (its
     /// guests as text, say) is known when it is held against the item, and nothing is sent where nothing is missing.
-    async fn look_again(&self, tx: &mut WriteTx, job: &Job, object: &ObjectId) -> Result<(), Stop> {
+    pub(super) async fn look_again(&self, tx: &mut WriteTx, job: &Job, object: &ObjectId) -> Result<(), Stop> {
         if job.link.settings.direction.pushes() {
             tx.queue_one(&job.lease.firm, &job.lease.link, object).await?;
         }
@@ -420,6 +424,9 @@ impl Engine {
     }
 
     fn agree(&self, mapping: &mut Mapping, version: i64, base: bytes::Bytes, item: Option<&Snapshot>) {
+        if matches!(mapping.state, MappingState::Parked(ParkReason::Quarantine { .. })) {
+            mapping.warnings.clear();
+        }
         mapping.base_version = version;
         mapping.base = Some(base);
         if let Some(item) = item {

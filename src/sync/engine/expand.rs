@@ -6,6 +6,9 @@
 //! repeat the series; the series' own mapping remembers that it is expanded.
 
 use super::apply::local_of;
+use super::consider::Considered;
+use super::record::Deed;
+use super::send::{Send, WAITS};
 use super::{Engine, Job, Stop};
 use crate::domain::access::Right;
 use crate::domain::appointment::{Occurrence, cancel_instance, replaced, single};
@@ -13,12 +16,14 @@ use crate::domain::change::Guard;
 use crate::domain::ids::ObjectId;
 use crate::domain::object::CalendarObject;
 use crate::domain::recurrence::{Series, Window};
-use crate::domain::sync::{Filters, LinkPolicy, MappingState, Origin, ParkReason, UnsupportedRecurrence, apart};
+use crate::domain::sync::{
+    Filters, LinkPolicy, MappingState, Origin, ParkReason, Snapshot, UnsupportedRecurrence, apart,
+};
 use crate::domain::time::{DAY_MS, Instant};
-use crate::ics::Property;
 use crate::ics::zone::Zone;
-use crate::store::{Mapping, PutOutcome, StoreError, WriteTx, Writing};
-use crate::sync::decide::Local;
+use crate::ics::{Component, Property};
+use crate::store::{Mapping, Outgoing, PutOutcome, StoreError, WriteTx, Writing};
+use crate::sync::decide::{Act, Local};
 use crate::sync::project;
 use crate::upstream::Lens;
 
@@ -33,27 +38,152 @@ const INSTANCES_MAX: usize = 200;
 /// Expanded series of a link that a run looks at for what comes next.
 const SERIES_MAX: u32 = 1_000;
 
+/// What is told where an instance has no attendees, and the link invites.
+const UNINVITED: &str = ", to which its guests are not invited";
+/// What is told of a series that could stand there as a whole, and does not.
+const INVITED_APART: &str = "somebody is invited there to one of its single events, and would be told that it is cancelled: \
+     its instances go on standing there as single events";
+
+/// What a link shows of an instance.
+pub(super) enum ShownInstance {
+    /// This, as an event of its own.
+    Apart(Box<CalendarObject>),
+    /// Its series stands there as a whole, or is about to.
+    InSeries,
+    /// Nothing.
+    No,
+}
+
 impl Engine {
     /// Why the instances of a series are to stand there by themselves; `None`: they are not.
-    pub(super) fn why_apart(
+    pub(super) async fn why_apart(
         &self,
+        tx: &mut WriteTx,
         job: &Job,
         mapping: Option<&Mapping>,
         shown: Option<&CalendarObject>,
         lens: Lens<'_>,
-    ) -> Option<String> {
-        let wanted = job.link.settings.policy.unsupported_recurrence == UnsupportedRecurrence::Expand;
+    ) -> Result<Option<String>, Stop> {
         // Somebody's own series is not taken apart over there.
         let theirs = mapping.is_some_and(|m| m.origin == Origin::There && m.remote.is_some());
-        let shown = shown.filter(|_| wanted && !theirs)?;
-        if !shown.index().recurring {
-            return None;
+        let Some(shown) = shown.filter(|shown| !theirs && shown.index().recurring) else { return Ok(None) };
+        match job.up.repeats(shown, lens) {
+            Err(_) if !self.expands(job) || mapping.is_some_and(|m| self.stays_for_guests(job, m)) => Ok(None),
+            Err(why) => {
+                let uninvited =
+                    if lens.attendees_live && !project::invitations(shown).is_empty() { UNINVITED } else { "" };
+                Ok(Some(format!(
+                    "{}: its instances of the coming {} days, at most {INSTANCES_MAX}, stand there as single events{uninvited}",
+                    why.0,
+                    AHEAD_MS / DAY_MS
+                )))
+            }
+            Ok(()) => match mapping.filter(|m| m.state == MappingState::Parked(ParkReason::Expanded)) {
+                Some(Mapping { object: Some(series), .. }) => {
+                    let there = tx.instances_there(&job.lease.firm, &job.lease.link, series).await?;
+                    Ok(there.iter().any(|one| self.has_guests(job, one)).then(|| INVITED_APART.to_owned()))
+                }
+                _ => Ok(None),
+            },
         }
-        let why = job.up.repeats(shown, lens).err()?.0;
-        Some(format!(
-            "{why}: its instances of the coming {} days, at most {INSTANCES_MAX}, stand there as single events",
-            AHEAD_MS / DAY_MS
-        ))
+    }
+
+    fn expands(&self, job: &Job) -> bool {
+        job.link.settings.policy.unsupported_recurrence == UnsupportedRecurrence::Expand
+    }
+
+    /// Whether a series that its instances would take the place of stays as it stands there: somebody is invited to it, and
+    /// would hear that it is cancelled.
+    pub(super) fn stays_for_guests(&self, job: &Job, series: &Mapping) -> bool {
+        self.expands(job) && series.is_there() && self.has_guests(job, series)
+    }
+
+    fn has_guests(&self, job: &Job, mapping: &Mapping) -> bool {
+        let ground = self.ground(job, "", None);
+        let lens = Lens { attendees_live: true, ..ground.lens };
+        let said = mapping.base_item.as_ref().and_then(|item| job.up.put(item, None, lens).ok());
+        said.is_some_and(|object| !project::invitations(&object).is_empty())
+    }
+
+    /// Whether an instance of a series stands there by itself.
+    async fn is_there_apart(&self, tx: &mut WriteTx, job: &Job, series: &ObjectId) -> Result<bool, Stop> {
+        Ok(!tx.instances_there(&job.lease.firm, &job.lease.link, series).await?.is_empty())
+    }
+
+    /// Whether a series that is to stand there as a whole has to wait, because its instances do by themselves.
+    pub(super) async fn may_wait(&self, tx: &mut WriteTx, job: &Job, mapping: &Mapping) -> Result<bool, Stop> {
+        let Some(series) = &mapping.object else { return Ok(false) };
+        let was_apart = matches!(
+            mapping.state,
+            MappingState::Parked(ParkReason::Expanded | ParkReason::Undone) | MappingState::Tombstoned
+        );
+        Ok(was_apart && self.is_there_apart(tx, job, series).await?)
+    }
+
+    /// Has a series wait for its instances to go, with whatever its row says of it: a person's edit stays one.
+    pub(super) async fn wait_for_instances(
+        &self,
+        tx: &mut WriteTx,
+        job: &mut Job,
+        waiting: &Outgoing,
+        mut mapping: Mapping,
+    ) -> Result<(), Stop> {
+        mapping.state = MappingState::Parked(ParkReason::Expanded);
+        mapping.warnings = vec![WAITS.to_owned()];
+        tx.put_mapping(&job.lease, &mapping).await?;
+        tx.put_off(&job.lease, waiting, 0, tx.now().plus_ms(AHEAD_MS)).await?;
+        job.waits.insert(waiting.object.clone());
+        Ok(())
+    }
+
+    /// Queues the series that waited for the last of their instances to go. `false`: there are none.
+    pub(super) async fn bring_whole(&self, job: &mut Job) -> Result<bool, Stop> {
+        let waits = std::mem::take(&mut job.waits);
+        if waits.is_empty() {
+            return Ok(false);
+        }
+        let (mut tx, mut any) = (self.held(job).await?, false);
+        for series in waits {
+            if !self.is_there_apart(&mut tx, job, &series).await? {
+                tx.queue_one(&job.lease.firm, &job.lease.link, &series).await?;
+                any = true;
+            }
+        }
+        tx.commit().await?;
+        Ok(any)
+    }
+
+    /// Notes how a series is to stand there, and queues the instances that this concerns.
+    pub(super) async fn stand(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        id: &ObjectId,
+        considered: &mut Considered,
+    ) -> Result<(), Stop> {
+        let Considered { mapping, local, sending, apart, .. } = considered;
+        let is_done = matches!(sending, Send::Done);
+        match (&*apart, &*local) {
+            (Some(why), Some(local)) => {
+                mapping.warnings = vec![why.clone()];
+                // Its instances wait until it is gone.
+                if is_done {
+                    mapping.state = MappingState::Parked(ParkReason::Expanded);
+                    tx.put_mapping(&job.lease, mapping).await?;
+                    self.spread(tx, job, local).await?;
+                }
+            }
+            // It stands there as a whole again, or not at all.
+            _ if mapping.state == MappingState::Parked(ParkReason::Expanded) => {
+                self.look_at_instances(tx, job, id).await?;
+                mapping.warnings.clear();
+                if is_done {
+                    tx.put_mapping(&job.lease, mapping).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Queues every instance of a series that is to be looked at: those of the coming time, and those that are there.
@@ -74,19 +204,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Queues what has come into the time that is carried.
+    /// Queues what has come into the time that is carried, and the series that stand there apart without need.
     pub(super) async fn roll(&self, job: &Job) -> Result<(), Stop> {
-        let settings = &job.link.settings;
-        if !settings.direction.pushes()
-            || !job.up.writable()
-            || settings.policy.unsupported_recurrence != UnsupportedRecurrence::Expand
-        {
+        if !job.link.settings.direction.pushes() || !job.up.writable() {
             return Ok(());
         }
         let (firm, link) = (&job.lease.firm, &job.lease.link);
         let mut tx = self.held(job).await?;
         for series in tx.expanded_series(firm, link, SERIES_MAX).await? {
             let Some(local) = self.local(&mut tx, job, &series).await? else { continue };
+            let Some(mapping) = tx.mapping_of_object(firm, link, &series).await? else { continue };
+            if mapping.warnings.iter().any(|told| told == WAITS) {
+                if !self.is_there_apart(&mut tx, job, &series).await? {
+                    tx.queue_one(firm, link, &series).await?;
+                }
+                continue;
+            }
+            if !self.expands(job) {
+                continue;
+            }
             let known = tx.mapped_instances(firm, link, &series).await?;
             for id in self.coming(&series, &local.object).into_iter().filter(|id| !known.contains(id)) {
                 tx.queue_one(firm, link, &id).await?;
@@ -122,13 +258,14 @@ impl Engine {
         let uid = format!("{}-{}", whole.object.uid(), slot.ms());
         let Some(bytes) = single(&whole.object, &found, &uid) else { return Ok(None) };
         let object = CalendarObject::from_stored(bytes).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        let Some(object) = classed_as(&whole.object, &object, |own| own.is_none()) else { return Ok(None) };
         let mut head = whole.head;
         head.id = id.clone();
         Ok(Some(Local { head, object, by_link: whole.by_link }))
     }
 
     /// What the link shows of an instance: what it shows of its series decides, and what the instance itself says of its
-    /// time and privacy. `None`: nothing, or the series can stand there as a whole.
+    /// time and privacy. Nothing while the series stands there itself.
     pub(super) async fn shown_instance(
         &self,
         tx: &mut WriteTx,
@@ -136,29 +273,34 @@ impl Engine {
         local: &Local,
         series: &ObjectId,
         lens: Lens<'_>,
-    ) -> Result<Option<CalendarObject>, Stop> {
+    ) -> Result<ShownInstance, Stop> {
         let (firm, link) = (&job.lease.firm, &job.lease.link);
         let policy = &job.link.settings.policy;
-        let Some(whole) = self.local(tx, job, series).await? else { return Ok(None) };
+        let Some(whole) = self.local(tx, job, series).await? else { return Ok(ShownInstance::No) };
         let mapping = tx.mapping_of_object(firm, link, series).await?;
         let facts = &whole.head.facts;
         let contact = self.contact(tx, job, facts).await?;
         let known = |id| project::Known { id, facts, client_contact: contact.as_deref() };
         if !project::wants(policy, &whole.object, series, facts).is_wanted() {
-            return Ok(None);
+            return Ok(ShownInstance::No);
         }
         let shown = project::outgoing(policy, &whole.object, &known(series));
-        if self.why_apart(job, mapping.as_ref(), shown.as_ref(), lens).is_none() {
-            return Ok(None);
+        if self.why_apart(tx, job, mapping.as_ref(), shown.as_ref(), lens).await?.is_none() {
+            let as_whole = shown.is_some_and(|shown| job.up.repeats(&shown, lens).is_ok());
+            return Ok(if as_whole { ShownInstance::InSeries } else { ShownInstance::No });
+        }
+        if mapping.is_none_or(|m| m.state != MappingState::Parked(ParkReason::Expanded)) {
+            return Ok(ShownInstance::No);
         }
         // The rest of the filters was asked about the series.
         let (from_ms, until_ms) = (policy.filters.from_ms, policy.filters.until_ms);
         let own = LinkPolicy { filters: Filters { from_ms, until_ms, ..Filters::default() }, ..policy.clone() };
-        let Some(single) = as_private_as(&whole.object, &local.object) else { return Ok(None) };
+        let Some(single) = as_private_as(&whole.object, &local.object) else { return Ok(ShownInstance::No) };
         if !project::wants(&own, &single, series, facts).is_wanted() {
-            return Ok(None);
+            return Ok(ShownInstance::No);
         }
-        Ok(project::outgoing(policy, &single, &known(&local.head.id)))
+        let shown = project::outgoing(policy, &single, &known(&local.head.id));
+        Ok(shown.map_or(ShownInstance::No, |shown| ShownInstance::Apart(Box::new(shown))))
     }
 
     /// Whether a series' own mapping lets its instances take its place.
@@ -173,6 +315,35 @@ impl Engine {
             | MappingState::Unsure { .. }
             | MappingState::Conflict
             | MappingState::Detached => false,
+        }
+    }
+
+    /// An instance that somebody made a series of there: here it is one of its own as well, and its series is left without it.
+    pub(super) async fn set_free(
+        &self,
+        tx: &mut WriteTx,
+        job: &mut Job,
+        mut mapping: Mapping,
+        local: &Local,
+        instance: (ObjectId, Instant),
+        (object, item): (CalendarObject, Option<&Snapshot>),
+    ) -> Result<(), Stop> {
+        match self.put_instance(tx, job, local, instance, None).await? {
+            Err(why) => self.quarantine(tx, job, mapping, item, why).await,
+            Ok(left) => {
+                let deed = Deed::here("updated", Some(local.head.version), Some(left.version));
+                self.note(tx, job, &mapping, deed.because("an instance is a series of its own there")).await?;
+                mapping.object = None;
+                mapping.warnings.clear();
+                let (id, import) = (mapping.id.clone(), Act::Import(Box::new(object)));
+                Box::pin(self.act(tx, job, mapping, None, item, import)).await?;
+                // What this side had changed of it goes there.
+                let freed = tx.mapping(&job.lease.firm, &job.lease.link, &id).await?;
+                match freed.and_then(|freed| freed.object) {
+                    Some(object) => self.look_again(tx, job, &object).await,
+                    None => Ok(()),
+                }
+            }
         }
     }
 
@@ -206,15 +377,25 @@ impl Engine {
 
 /// An instance no less private than its series: an override that says nothing of that is not public by it.
 fn as_private_as(series: &CalendarObject, single: &CalendarObject) -> Option<CalendarObject> {
-    let is_open = |class: &Property| class.value().trim().eq_ignore_ascii_case("PUBLIC");
-    let Some(class) = series.master().and_then(|m| m.property("CLASS")).filter(|class| !is_open(class)) else {
-        return Some(single.clone());
-    };
+    classed_as(series, single, |own| own.is_none_or(is_open))
+}
+
+/// An instance with its series' class where that is not public, if its own is `less`.
+fn classed_as(
+    series: &CalendarObject,
+    single: &CalendarObject,
+    less: impl Fn(Option<&Property>) -> bool,
+) -> Option<CalendarObject> {
+    let is_less = |component: &Component| component.is("VEVENT") && less(component.property("CLASS"));
+    let class = series.master().and_then(|m| m.property("CLASS")).filter(|class| !is_open(class));
+    let Some(class) = class.filter(|_| single.components().any(is_less)) else { return Some(single.clone()) };
     let mut document = single.document().clone();
-    for component in document.calendar_mut()?.components_mut().filter(|c| c.is("VEVENT")) {
-        if component.property("CLASS").is_none_or(is_open) {
-            component.set(class.clone());
-        }
+    for component in document.calendar_mut()?.components_mut().filter(|c| is_less(c)) {
+        component.set(class.clone());
     }
     CalendarObject::parse(document.to_bytes()).ok()
+}
+
+fn is_open(class: &Property) -> bool {
+    class.value().trim().eq_ignore_ascii_case("PUBLIC")
 }

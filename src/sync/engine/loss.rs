@@ -11,6 +11,9 @@ use crate::sync::decide::{Act, Heard, Local, Removal, heard};
 /// Items set aside that are looked through for one that goes on under another name. Few are ever set aside.
 const ASIDE_MAX: u32 = 200;
 
+/// What is told of what went there and cannot go here.
+const KEPT: &str = "it was removed there and is kept here";
+
 /// Something that a listing took away.
 #[derive(Clone, Debug)]
 pub(super) struct Loss {
@@ -28,6 +31,7 @@ impl Engine {
     ) -> Result<(), Stop> {
         let Some(local) = local else { return Ok(()) };
         let before = Some(local.head.version);
+        mapping.warnings.clear();
         let (action, after) = match removal {
             Removal::Delete => match apart::parts(&local.head.id) {
                 // One instance: the series is left without it.
@@ -36,7 +40,8 @@ impl Engine {
                         mapping.bury(Buried::There);
                         ("deleted", Some(outcome.version))
                     }
-                    Err(_) => {
+                    Err(why) => {
+                        mapping.warnings = vec![format!("{KEPT}: {why}")];
                         mapping.state = MappingState::Parked(ParkReason::RemovedThere);
                         ("kept", before)
                     }
@@ -56,7 +61,8 @@ impl Engine {
                     mapping.state = MappingState::Parked(ParkReason::RemovedThere);
                     ("cancelled", Some(outcome.version))
                 }
-                Err(_) => {
+                Err(why) => {
+                    mapping.warnings = vec![format!("{KEPT}: {why}")];
                     mapping.state = MappingState::Parked(ParkReason::RemovedThere);
                     ("kept", before)
                 }

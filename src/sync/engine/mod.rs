@@ -43,7 +43,7 @@ mod resync;
 mod send;
 mod undo;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ use super::budget::{Breaker, Budgets, Rate};
 use super::figures::{Figures, Told};
 use crate::crypto::KeyRing;
 use crate::domain::access::{Access, Caller, Right};
-use crate::domain::ids::{ConnectionId, RunId};
+use crate::domain::ids::{ConnectionId, ObjectId, RunId};
 use crate::domain::sync::{LinkStatus, Provider, RemoteCalendarId, RunKind};
 use crate::store::{
     CalendarError, Connection, Due, LEASE_MS, Lease, Link, PutError, RunTotals, Store, StoreError, WriteTx,
@@ -157,6 +157,8 @@ struct Job {
     hearing: Hearing,
     /// Whether the listing told of anything.
     heard: bool,
+    /// Series that wait for their instances to go.
+    waits: BTreeSet<ObjectId>,
 }
 
 /// What a listing is worth.
@@ -374,6 +376,7 @@ impl Engine {
             left: None,
             hearing: Hearing::default(),
             heard: false,
+            waits: BTreeSet::new(),
         }))
     }
 

@@ -14,6 +14,12 @@ use crate::sync::merge::Prefer;
 use crate::sync::{conflict, mark, project};
 use crate::upstream::Failure;
 
+/// What is told of an event that is private since somebody said so there, by how the link shows what is private.
+const TAKEN_AWAY: &str = "somebody made it private there, and this link shows nothing private: it was taken away there and \
+     is kept here";
+const MASKED: &str = "somebody made it private there, and this link masks what is private: there it says no more than that \
+     the time is taken";
+
 /// What an edit made of an object: all of it, and what goes out.
 #[derive(Clone, Copy)]
 pub(super) struct Edit<'a> {
@@ -105,6 +111,17 @@ impl Engine {
             }
             _ => Cow::Borrowed(policy),
         }
+    }
+
+    /// What is told of an event from here that somebody made private there, where the link does not show what is private.
+    pub(super) fn made_private(&self, job: &Job, mapping: &Mapping, local: Option<&Local>) -> Option<String> {
+        let policy = &job.link.settings.policy;
+        let local = local.filter(|_| mapping.origin == Origin::Here)?;
+        let by_them = local.by_link.as_deref() == Some(job.lease.link.as_str());
+        (by_them && project::hides(policy, &local.object)).then(|| match policy.private {
+            PrivatePolicy::Mask => MASKED.to_owned(),
+            PrivatePolicy::Exclude | PrivatePolicy::Include => TAKEN_AWAY.to_owned(),
+        })
     }
 
     /// The client's name and address for the description, where the link includes them.

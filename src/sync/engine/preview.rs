@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::account::ask;
-use super::send::{Send, Why};
+use super::send::{Send, WAITS, Why};
 use super::{Account, Engine, Job};
 use crate::domain::access::Right;
 use crate::domain::ids::{FirmId, LinkId};
-use crate::domain::sync::{ConnectionStatus, RunKind, Way, apart};
-use crate::store::{Lease, Outgoing, RunTotals, Warning, WriteTx};
+use crate::domain::sync::{ConnectionStatus, MappingState, ParkReason, RunKind, Way, apart};
+use crate::store::{Lease, Mapping, Outgoing, RunTotals, Warning, WriteTx};
 use crate::sync::desk::{DeskError, PREVIEW_ITEMS_MAX, Preview, PreviewItem};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::upstream::{Failure, Next};
@@ -85,6 +85,7 @@ impl Engine {
             left: None,
             hearing: super::Hearing::default(),
             heard: false,
+            waits: BTreeSet::new(),
         })
     }
 
@@ -176,11 +177,17 @@ impl Engine {
         for one in waiting {
             let considered = self.consider(tx, job, &one).await?;
             if let (Some(_), Some(local)) = (&considered.apart, &considered.local) {
+                // As it is once the series is gone.
+                let state = MappingState::Parked(ParkReason::Expanded);
+                tx.put_mapping(&job.lease, &Mapping { state, ..considered.mapping.clone() }).await?;
                 self.spread(tx, job, local).await?;
+            } else if considered.mapping.state == MappingState::Parked(ParkReason::Expanded) {
+                self.look_at_instances(tx, job, &one.object).await?;
             }
             let said = |warnings: &[String]| (!warnings.is_empty()).then(|| warnings.join("; "));
             let (action, note) = match considered.sending {
                 Send::Create(item) => ("created", said(&item.warnings)),
+                Send::Wait => ("created", Some(WAITS.to_owned())),
                 Send::Update { item, .. } => ("updated", said(&item.warnings)),
                 Send::Delete(Why::Deleted) => ("deleted", None),
                 Send::Delete(Why::Withdrawn) => ("withdrawn", None),

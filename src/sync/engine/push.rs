@@ -7,7 +7,7 @@ use super::account::ask;
 use super::consider::Considered;
 use super::outgoing::Edit;
 use super::record::Deed;
-use super::send::{Send, Why};
+use super::send::{STANDS, Send, Why};
 use super::{Engine, Job, Stop};
 use crate::domain::sync::{AttemptKind, Calling, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
@@ -58,6 +58,9 @@ impl Engine {
                 if waiting.is_empty() { 0 } else { tx.waiting_removals(&job.lease.firm, &job.lease.link).await? };
             drop(tx);
             if waiting.is_empty() {
+                if self.bring_whole(job).await? {
+                    continue;
+                }
                 return self.used_up(job).await;
             }
             self.guard_push(job, removals).await?;
@@ -129,26 +132,9 @@ impl Engine {
     /// Decides what to send and commits the intent. `None`: nothing is left to send.
     async fn intend(&self, job: &mut Job, waiting: &Waiting) -> Result<Option<Intent>, Stop> {
         let mut tx = self.held(job).await?;
-        let Considered { mut mapping, local, shown, sending, apart } = self.consider(&mut tx, job, waiting).await?;
-        match (&apart, &local) {
-            (Some(why), Some(local)) => {
-                self.spread(&mut tx, job, local).await?;
-                mapping.warnings = vec![why.clone()];
-                if matches!(sending, Send::Done) {
-                    mapping.state = MappingState::Parked(ParkReason::Expanded);
-                    tx.put_mapping(&job.lease, &mapping).await?;
-                }
-            }
-            // It stands there as a whole again, or not at all.
-            _ if mapping.state == MappingState::Parked(ParkReason::Expanded) => {
-                self.look_at_instances(&mut tx, job, &waiting.object).await?;
-                mapping.warnings.clear();
-                if matches!(sending, Send::Done) {
-                    tx.put_mapping(&job.lease, &mapping).await?;
-                }
-            }
-            _ => {}
-        }
+        let mut considered = self.consider(&mut tx, job, waiting).await?;
+        self.stand(&mut tx, job, &waiting.object, &mut considered).await?;
+        let Considered { mut mapping, local, shown, sending, apart } = considered;
         let version = local.as_ref().map_or(0, |l| l.head.version);
         let key = self.create_key(job, &waiting.object);
         let edit = Edit { mapping: &mapping, local: local.as_ref(), shown: shown.as_ref() };
@@ -210,6 +196,11 @@ impl Engine {
                 self.judge(&mut tx, job, mapping.clone(), local.clone()).await?;
                 None
             }
+            Send::Wait => {
+                self.wait_for_instances(&mut tx, job, waiting, mapping).await?;
+                tx.commit().await?;
+                return Ok(None);
+            }
             Send::Look => Some(match &mapping.remote {
                 Some(id) if !mapping.state.call().is_some_and(|call| call.create) => Call::Fetch { id: id.clone() },
                 _ => Call::Find { key },
@@ -228,6 +219,7 @@ impl Engine {
             Send::Update { item, again } => {
                 mapping.state = MappingState::Pushing(Calling::saying(false, version, &item.payload));
                 mapping.warnings.clone_from(&item.warnings);
+                mapping.warnings.extend(self.made_private(job, &mapping, local.as_ref()));
                 tx.put_mapping(&job.lease, &mapping).await?;
                 let (Some(id), Some(held)) = (mapping.remote.clone(), mapping.base_item.clone()) else {
                     return Ok(None);
@@ -336,10 +328,12 @@ impl Engine {
                     Why::Deleted => mapping.bury(Buried::Here),
                 }
                 if why != Why::Expanded {
-                    mapping.warnings.clear();
+                    mapping.warnings = self.made_private(job, &mapping, local.as_ref()).into_iter().collect();
                 }
                 tx.put_mapping(&job.lease, &mapping).await?;
-                tx.unqueue(&job.lease, waiting).await?;
+                if why != Why::Expanded {
+                    tx.unqueue(&job.lease, waiting).await?;
+                }
                 job.totals.deleted += 1;
                 let action = if withdrawn { "withdrawn" } else { "deleted" };
                 let deed = Deed::there(action, Some(before), None).over(mapping.base.clone());
@@ -348,7 +342,7 @@ impl Engine {
                 self.record(&mut tx, job, attempt).await?;
                 self.close_conflict(&mut tx, job, &mapping, "deleted on both sides").await?;
                 tx.commit().await?;
-                Ok(true)
+                Ok(why != Why::Expanded) // now its instances
             }
             Ok(Answered::There(id, item)) => {
                 let mut tx = self.held(job).await?;
@@ -405,7 +399,15 @@ impl Engine {
                 tx.commit().await?;
                 Ok(false)
             }
-            Err(failure) => self.failed(job, waiting, mapping, &failure, started, operation).await,
+            Err(failure) => {
+                let failure = match (&call, failure) {
+                    (Call::Delete { why: Why::Expanded, .. }, Failure::Refused(why)) => {
+                        Failure::Refused(format!("{STANDS}: {why}"))
+                    }
+                    (_, failure) => failure,
+                };
+                self.failed(job, waiting, mapping, &failure, started, operation).await
+            }
         }
     }
 

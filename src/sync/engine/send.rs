@@ -15,6 +15,12 @@ pub(super) const REWRITES_PER_DAY_MAX: i64 = 3;
 /// What is told of an item made there whose object this side changed and does not show.
 const STAYS: &str = "by this link's settings it is not shown there: what was changed here stays here";
 
+/// What is told of a series that is to stand there as a whole again while single events of it still do.
+pub(super) const WAITS: &str = "it is not sent as a series while single events of it stand there";
+
+/// What is told of a series that stands there while its instances are to take its place.
+pub(super) const STANDS: &str = "the series stands there as it was, and its instances are not sent while it does";
+
 /// Why an item is deleted there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
@@ -47,6 +53,8 @@ pub(super) enum Send {
     Look,
     /// First decide the conflict anew.
     Judge,
+    /// Nothing yet: its instances, which stand there by themselves, go first.
+    Wait,
     /// Nothing, until something changes.
     Park(ParkReason),
 }

@@ -1,21 +1,29 @@
 //! A run's deeds taken back on both sides: each side becomes what it was before, and stays so until somebody edits it.
 //! What was changed since by somebody else is left alone.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::account::ask;
 use super::desk::unusable;
+use super::expand::ShownInstance;
 use super::record::Deed;
 use super::{Engine, Job, Stop};
 use crate::domain::appointment::Facts;
 use crate::domain::change::Guard;
 use crate::domain::ids::{FirmId, ObjectId};
 use crate::domain::object::CalendarObject;
-use crate::domain::sync::{Calling, MappingState, ParkReason, RunKind, RunStatus, Snapshot, Way};
-use crate::store::{Due, Mapping, Outgoing as Waiting, Run, RunItem, RunTotals, Writing};
+use crate::domain::sync::{Calling, MappingState, ParkReason, RemoteId, RunKind, RunStatus, Snapshot, Way, apart};
+use crate::store::{Due, Mapping, ObjectHead, Outgoing as Waiting, Run, RunItem, RunTotals, WriteTx, Writing};
+use crate::sync::decide::Local;
 use crate::sync::desk::{Asked, DeskError};
 use crate::sync::project;
-use crate::upstream::{Failure, Outgoing};
+use crate::upstream::Failure;
+
+/// The versions that this undo has made so far, and the past ones that they say again: what was done before it is still
+/// all that was done.
+type Again = HashMap<ObjectId, (i64, i64)>;
 
 /// Deeds read together.
 const ITEMS_PAGE: u32 = 10_000;
@@ -41,9 +49,10 @@ impl Engine {
         let mut items = tx.run_items(&lease.firm, &run.id, 0, ITEMS_PAGE).await?;
         tx.commit().await?;
         items.reverse();
+        let mut again = Again::new();
         for item in &items {
             let done = match item.way {
-                Way::Pull => self.undo_here(&mut job, item).await,
+                Way::Pull => self.undo_here(&mut job, item, &mut again).await,
                 Way::Push => self.undo_there(&mut job, item).await,
             };
             match done {
@@ -68,16 +77,17 @@ impl Engine {
     }
 
     /// This side of one deed. `false`: somebody changed it since.
-    async fn undo_here(&self, job: &mut Job, item: &RunItem) -> Result<bool, Stop> {
+    async fn undo_here(&self, job: &mut Job, item: &RunItem, again: &mut Again) -> Result<bool, Stop> {
         let Some(object) = &item.object else { return Ok(true) };
         if !matches!(item.action.as_str(), "created" | "updated" | "deleted" | "cancelled" | "restored") {
             return Ok(true);
         }
         let mut tx = self.held(job).await?;
-        let firm = job.lease.firm.clone();
         let local = self.local(&mut tx, job, object).await?;
-        let mapping = tx.mapping_of_object(&firm, &job.lease.link, object).await?;
-        if local.as_ref().map(|l| l.head.version) != item.after_version {
+        let mapping = self.mapping_of_deed(&mut tx, job, item, object).await?;
+        let version = local.as_ref().map(|l| l.head.version);
+        let stands_for = again.get(object).filter(|(made, _)| Some(*made) == version).map(|(_, past)| *past);
+        if stands_for.or(version) != item.after_version {
             return Ok(false);
         }
         let cause = self.cause(job);
@@ -95,17 +105,28 @@ impl Engine {
                 let guard = local.as_ref().map_or_else(Guard::absent, |l| Guard::exactly(l.head.etag.clone()));
                 let name = &past.version.name;
                 let put = tx.write_object(&job.access, name, &restored, &guard, &cause, writing).await?;
+                again.insert(object.clone(), (put.version, before));
                 (Some((put.version, restored.bytes().clone())), "restored")
             }
             (None, None) => return Ok(true),
         };
         if let Some(mut mapping) = mapping {
+            let own = item.remote.as_deref().is_none_or(|id| mapping.remote.as_ref().is_some_and(|r| r.as_str() == id));
+            let instance = mapping.object.clone().filter(|id| apart::parts(id).is_some());
+            let after = match (instance, after) {
+                // What its series says of it now.
+                (Some(instance), Some((version, _))) => {
+                    let local = self.local(&mut tx, job, &instance).await?;
+                    local.map(|l| (version, l.object.bytes().clone()))
+                }
+                (_, after) => after,
+            };
             // What an earlier undo took away here alone is still there.
             let is_there = mapping.state == MappingState::Parked(ParkReason::Undone) && mapping.remote.is_some();
             self.disagree(&mut mapping, after.as_ref());
             if is_there && after.is_some() {
                 mapping.state = MappingState::Synced;
-            } else if matches!(item.action.as_str(), "deleted" | "cancelled") {
+            } else if own && matches!(item.action.as_str(), "deleted" | "cancelled") {
                 mapping.remote = None; // gone there: an edit here makes it anew
             }
             tx.put_mapping(&job.lease, &mapping).await?;
@@ -139,21 +160,49 @@ impl Engine {
     async fn undo_there(&self, job: &mut Job, item: &RunItem) -> Result<bool, Stop> {
         let Some(object) = &item.object else { return Ok(true) };
         let mut tx = self.held(job).await?;
-        let mapping = tx.mapping_of_object(&job.lease.firm, &job.lease.link, object).await?;
+        let Some(mut mapping) = self.mapping_of_deed(&mut tx, job, item, object).await? else { return Ok(true) };
+        // An instance that stands there by itself is undone as what it is.
+        let object = &mapping.object.clone().unwrap_or_else(|| object.clone());
         let local = self.local(&mut tx, job, object).await?;
         let marked = self.mark_for(&mut tx, job, object).await?;
-        drop(tx);
-        let Some(mut mapping) = mapping else { return Ok(true) };
         let own = item.remote.as_deref().is_none_or(|id| mapping.remote.as_ref().is_some_and(|r| r.as_str() == id));
         if mapping.state == MappingState::Parked(ParkReason::Expanded) || !own {
-            return Ok(false); // an instance that stood there by itself: it follows what is here
+            return Ok(false); // it follows what is here
         }
         let up = job.up.clone();
         let before = item.before.clone().and_then(|b| CalendarObject::from_stored(b).ok());
         if matches!(item.action.as_str(), "created" | "updated") && Some(mapping.base_version) != item.after_version {
             return Ok(false); // one of the sides said something else since
         }
-        if matches!(item.action.as_str(), "deleted" | "withdrawn")
+        let instance = apart::parts(object);
+        let is_removal = matches!(item.action.as_str(), "deleted" | "withdrawn");
+        let mut lens = self.ground(job, &marked, None).lens;
+        lens.attendees_live &= instance.is_none();
+        // What the link shows of what it was.
+        let before = match (before, &instance) {
+            (Some(before), Some((series, _))) => {
+                let Some(whole) = self.local(&mut tx, job, series).await? else { return Ok(false) };
+                let past =
+                    Local { head: ObjectHead { id: object.clone(), ..whole.head }, object: before, by_link: None };
+                match self.shown_instance(&mut tx, job, &past, series, lens).await? {
+                    ShownInstance::Apart(shown) => Some(Some(*shown)),
+                    // Not by itself now.
+                    ShownInstance::InSeries | ShownInstance::No => return Ok(false),
+                }
+            }
+            (before, _) => before.map(|before| {
+                let facts = Facts::default();
+                let known = project::Known { id: object, facts: &facts, client_contact: None };
+                project::outgoing(&job.link.settings.policy, &before, &known)
+            }),
+        };
+        drop(tx);
+        let as_it_was = |shown: Option<CalendarObject>, held: Option<&Snapshot>| {
+            let said = shown.map(|shown| up.get(&shown, held, lens));
+            said.transpose().map_err(|unfit| Stop::from(Failure::Refused(unfit.0)))
+        };
+        if is_removal
+            && instance.is_none()
             && let Some(local) = &local
         {
             let (policy, facts) = (&job.link.settings.policy, &local.head.facts);
@@ -175,9 +224,7 @@ impl Engine {
             }
             ("updated", Some(before)) => {
                 let (Some(id), Some(held)) = (remote, held) else { return Ok(false) };
-                let Some(outgoing) = self.as_it_was(job, object, &before, Some(&held), &marked)? else {
-                    return Ok(true);
-                };
+                let Some(outgoing) = as_it_was(before, Some(&held))? else { return Ok(true) };
                 mapping.state = MappingState::Pushing(Calling::saying(false, version, &outgoing.payload).undoing());
                 let row = self.intend_undo(job, &mapping).await?;
                 let written = ask!(self, &mut job.account, |at| up.update(at, &id, &held, &outgoing, false))?;
@@ -189,7 +236,7 @@ impl Engine {
                 row
             }
             ("deleted" | "withdrawn", Some(before)) => {
-                let Some(outgoing) = self.as_it_was(job, object, &before, None, &marked)? else { return Ok(true) };
+                let Some(outgoing) = as_it_was(before, None)? else { return Ok(true) };
                 let key = self.create_key(job, object);
                 mapping.remote = up.id_for(&key);
                 mapping.base_item = None;
@@ -230,20 +277,23 @@ impl Engine {
         Ok(row)
     }
 
-    /// What the item is to say again; `None`: the link does not show it now.
-    fn as_it_was(
+    /// The mapping that a deed was done to: an instance that stands there by itself has its own.
+    async fn mapping_of_deed(
         &self,
+        tx: &mut WriteTx,
         job: &Job,
+        item: &RunItem,
         object: &ObjectId,
-        before: &CalendarObject,
-        held: Option<&Snapshot>,
-        marked: &str,
-    ) -> Result<Option<Outgoing>, Stop> {
-        let facts = Facts::default();
-        let known = project::Known { id: object, facts: &facts, client_contact: None };
-        let Some(shown) = project::outgoing(&job.link.settings.policy, before, &known) else { return Ok(None) };
-        let lens = self.ground(job, marked, None).lens;
-        let outgoing = job.up.get(&shown, held, lens).map_err(|unfit| Failure::Refused(unfit.0))?;
-        Ok(Some(outgoing))
+    ) -> Result<Option<Mapping>, Stop> {
+        let (firm, link) = (&job.lease.firm, &job.lease.link);
+        if let Some(remote) = item.remote.clone().map(RemoteId) {
+            let found = tx.mappings_by_remote(firm, link, &[&remote]).await?;
+            let of_it = |id: &ObjectId| apart::parts(id).is_some_and(|(series, _)| series == *object);
+            let instance = found.into_iter().find(|m| m.object.as_ref().is_some_and(of_it));
+            if instance.is_some() {
+                return Ok(instance);
+            }
+        }
+        Ok(tx.mapping_of_object(firm, link, object).await?)
     }
 }
