@@ -213,6 +213,27 @@ impl ReadTx {
         self.all(&sql, values).await?.iter().map(object_of).collect()
     }
 
+    /// The series of this title that reach over these times and that a link has nothing to do with yet, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn unlinked_series(
+        &mut self,
+        access: &Access,
+        link: &LinkId,
+        title: &str,
+        (from, to): (Instant, Instant),
+    ) -> Result<Vec<StoredObject>, StoreError> {
+        let sql = format!(
+            "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 \
+             and o.ends_ms >= $5 and o.starts_ms <= $4 and o.component = 'VEVENT' and o.summary = $6 and o.recurring = 1 \
+             and not exists (select 1 from mappings m where m.firm_id = o.firm_id and m.link_id = $3 \
+             and m.object_id = o.object_id) order by o.object_id limit {TWINS_MAX}"
+        );
+        let values = args![access.firm(), access.calendar(), link, from, to, title];
+        self.all(&sql, values).await?.iter().map(object_of).collect()
+    }
+
     /// The objects of these names that exist, in no particular order; bodies included. `None` where these have more bytes
     /// together, of which not much more were read.
     ///

@@ -300,3 +300,39 @@ async fn what_is_made_private_there_goes_from_there_and_that_is_told() {
         assert_eq!((house.there.live().len(), warnings(&house).await.len()), (1, 0));
     }
 }
+
+/// Who made one of the instances there by hand has it once, and who made it otherwise is asked.
+#[tokio::test]
+async fn the_twin_of_an_instance_is_that_instance() {
+    for (more, conflicts) in [("", 0), ("\nLOCATION:Elsewhere", 1)] {
+        let house = expanding().await;
+        let theirs = format!("DTSTART:20261231T100000Z\nDTEND:20261231T110000Z\nSUMMARY:Pay{more}");
+        house.there.human("theirs", &event("theirs", &theirs));
+        house.there.human("other", &event("other", "DTSTART:20270129T100000Z\nDTEND:20270129T113000Z\nSUMMARY:Pay"));
+        house
+            .put(&event(
+                "a",
+                &format!("{LAST}\nLOCATION:Here").replace(if more.is_empty() { "\nLOCATION:Here" } else { "" }, ""),
+            ))
+            .await;
+        house.run().await;
+        is_quiet(&house).await;
+        let at = |start: &str| starts(&house).iter().filter(|s| *s == start).count();
+        assert_eq!((at("20261231T100000Z"), at("20270129T100000Z"), at("20270226T100000Z")), (1, 2, 1));
+        assert_eq!(house.count_here().await, 2, "the other one is another");
+        let open = house.open_conflicts().await;
+        assert_eq!(open.len(), conflicts);
+        assert!(open.iter().all(|c| c.kind == kalends::domain::sync::ConflictKind::CreatedExternally));
+        // From now on it is an instance like the others.
+        if more.is_empty() {
+            house.put(&event("a", &LAST.replace("Pay", "Pay day"))).await;
+            house.later(INTERVAL).await;
+            is_quiet(&house).await;
+            assert!(house.there.live()["theirs"].contains("SUMMARY:Pay day"));
+            house.put(&event("a", &weekly())).await;
+            house.later(INTERVAL).await;
+            is_quiet(&house).await;
+            assert_eq!(shapes(&house), (1, 2));
+        }
+    }
+}

@@ -163,6 +163,9 @@ impl Engine {
             return Ok(None);
         };
         let found = tx.unlinked_twins(&job.access, &job.lease.link, title, (span, index.all_day)).await?;
+        if found.is_empty() && !index.recurring {
+            return self.twin_instance(tx, job, title, span).await;
+        }
         for stored in found {
             let local = local_of(stored, None)?;
             let wanted =

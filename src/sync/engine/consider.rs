@@ -74,7 +74,7 @@ impl Engine {
             (Send::Delete(Why::Withdrawn), _) if apart.is_some() => Send::Delete(Why::Expanded),
             // Once as a series and once by itself it would be there twice.
             (Send::Create(_), Some(known)) if instance.is_none() && self.may_wait(tx, job, known).await? => Send::Wait,
-            (Send::Done, Some(known)) if in_series && known.is_there() => Send::Delete(Why::Withdrawn),
+            (Send::Done | Send::Stay(_), Some(known)) if in_series && known.is_there() => Send::Delete(Why::Withdrawn),
             (Send::Park(ParkReason::Refused { class, reason }), Some(known)) if self.stays_for_guests(job, known) => {
                 Send::Park(ParkReason::Refused { class, reason: format!("{reason}{GUESTS}") })
             }

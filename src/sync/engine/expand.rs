@@ -14,7 +14,7 @@ use crate::domain::access::Right;
 use crate::domain::appointment::{Occurrence, cancel_instance, replaced, single};
 use crate::domain::change::Guard;
 use crate::domain::ids::ObjectId;
-use crate::domain::object::CalendarObject;
+use crate::domain::object::{CalendarObject, Span};
 use crate::domain::recurrence::{Series, Window};
 use crate::domain::sync::{
     Filters, LinkPolicy, MappingState, Origin, ParkReason, Snapshot, UnsupportedRecurrence, apart,
@@ -262,6 +262,46 @@ impl Engine {
         let mut head = whole.head;
         head.id = id.clone();
         Ok(Some(Local { head, object, by_link: whole.by_link }))
+    }
+
+    /// The instance of a series that is to go out apart which somebody made there already: the same title at the same time.
+    pub(super) async fn twin_instance(
+        &self,
+        tx: &mut WriteTx,
+        job: &Job,
+        title: &str,
+        span: Span,
+    ) -> Result<Option<Local>, Stop> {
+        let settings = &job.link.settings;
+        let Some(ends) = span.ends else { return Ok(None) };
+        if !self.expands(job) || !settings.direction.pushes() || !job.up.writable() {
+            return Ok(None);
+        }
+        let lens = self.ground(job, "", None).lens;
+        for stored in tx.unlinked_series(&job.access, &job.lease.link, title, (span.starts, ends)).await? {
+            let whole = local_of(stored, None)?;
+            let (id, facts) = (&whole.head.id, &whole.head.facts);
+            let known = project::Known { id, facts, client_contact: None };
+            let wanted = project::wants(&settings.policy, &whole.object, id, facts).is_wanted();
+            let shown = project::outgoing(&settings.policy, &whole.object, &known).filter(|_| wanted);
+            if self.why_apart(tx, job, None, shown.as_ref(), lens).await?.is_none() {
+                continue;
+            }
+            let near = Window { from: span.starts, to: ends };
+            let instances = Series::of(&whole.object).expand(near, &Zone::Utc).instances;
+            let same = instances.iter().find(|i| i.starts.at == span.starts && i.ends.at == ends);
+            let Some(slot) = same.and_then(|i| i.recurrence_id) else { continue };
+            let name = apart::name(id, slot.at);
+            if tx.mapping_of_object(&job.lease.firm, &job.lease.link, &name).await?.is_some() {
+                continue;
+            }
+            if let Some(local) = self.local(tx, job, &name).await?
+                && local.object.index().summary.as_deref() == Some(title)
+            {
+                return Ok(Some(local));
+            }
+        }
+        Ok(None)
     }
 
     /// What the link shows of an instance: what it shows of its series decides, and what the instance itself says of its
