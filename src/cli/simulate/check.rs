@@ -396,12 +396,14 @@ impl World {
     }
 }
 
-/// Whether a provider has no words for it, and says so: Outlook has none for the last days of every month and for a start
-/// that is none of the series' days, and lets no instance of a series pass its neighbours.
+/// Whether a provider has no words for it, and says so: none has for a series whose first time its zone skips; Outlook has
+/// none for the last days of every month and for a start that is none of the series' days, and lets no instance of a series
+/// pass its neighbours.
 fn is_unfit(provider: Provider, reason: &ParkReason) -> bool {
     let ParkReason::Refused { reason, .. } = reason else { return false };
     let known = ["to the end of shorter months", "pass its neighbours", "on a day that its rule does not give"];
-    provider == Provider::Microsoft && known.iter().any(|known| reason.contains(known))
+    let outlook = provider == Provider::Microsoft && known.iter().any(|known| reason.contains(known));
+    outlook || reason.contains("its zone skips on that day")
 }
 
 fn differing(held: &str, item: &str, object: &CalendarObject) -> String {

@@ -115,7 +115,11 @@ impl World {
         }
         let (seed, often) = (self.dice.any(), u32::try_from(self.dice.between(20, 350)).unwrap_or(100));
         self.tell(|| format!("faults {often} in a thousand: {some:?}"));
-        self.deaf = some.iter().any(|fault| matches!(fault, Fault::FalseRemoval | Fault::OmitDeletes));
+        // What is said not to be there, in a listing or when it is asked for, is taken for gone.
+        let denies = |fault: &Fault| {
+            matches!(fault, Fault::FalseRemoval | Fault::OmitDeletes | Fault::NotFound | Fault::Deleted)
+        };
+        self.deaf = some.iter().any(denies);
         self.google().faults().randomly(seed, often, some);
         if self.dice.percent(70) {
             self.microsoft().faults().randomly(seed, often, super::outlook::faults());

@@ -240,8 +240,12 @@ impl World {
                 let gone: Vec<Value> = gone.into_iter().filter(|e| birth_of(word(e, "summary")).is_some()).collect();
                 let Some(one) = self.dice.pick(&gone).cloned() else { return Ok(()) };
                 let (one_id, one_birth) = (word(&one, "id").to_owned(), birth_of(word(&one, "summary")).unwrap_or(0));
+                let live = self.provider.events(calendar);
+                let again = live.iter().any(|e| is_live(e) && birth_of(word(e, "summary")) == Some(one_birth));
                 let done = self.at_page(calendar).restore(&one_id);
                 if done.is_ok() {
+                    // What was made anew meanwhile is there too.
+                    self.book.birth(one_birth).copies += u32::from(again);
                     self.note_there(calendar, &one_id, one_birth);
                     self.book.birth(one_birth).deleted = true;
                 }

@@ -364,6 +364,7 @@ fn what_cannot_be_told_is_refused_or_told_as_such() {
         "DTSTART:20260701T090000Z\nSTATUS:CANCELLED",
         "DTSTART:20260701T090000Z\nRRULE:FREQ=HOURLY",
         "DTSTART:20260701T090000Z\nRRULE:FREQ=DAILY;BYHOUR=9,15",
+        "DTSTART;TZID=Europe/Berlin:20270328T023000\nRRULE:FREQ=DAILY;COUNT=3",
         "DTSTART:20260701T090000Z\nRECURRENCE-ID:20260701T080000Z",
     ] {
         assert!(google().get(&event(lines), None, BERLIN).is_err(), "{lines}");

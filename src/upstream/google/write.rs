@@ -145,6 +145,9 @@ impl Google {
                 Ok(event) => {
                     held.exceptions.insert(slot, event);
                 }
+                Err(Failure::Gone) if self.is_changed(at, id, &held, wanted).await => {
+                    return written(id, held, Some(Failure::Changed));
+                }
                 Err(failure @ (Failure::Refused(_) | Failure::Gone)) => {
                     // This one cannot be said; the others can.
                     let failure = match failure {
@@ -157,6 +160,15 @@ impl Google {
             }
         }
         written(id, held, left)
+    }
+
+    /// Whether somebody else changed it since, as far as that can be asked.
+    async fn is_changed(&self, at: At<'_>, id: &RemoteId, held: &Held, wanted: &Held) -> bool {
+        match self.whole(at, id).await {
+            Ok(Some(now)) => without_theirs(held, now, wanted).1,
+            Ok(None) => true,
+            Err(_) => false,
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "one exception is named by all of these")]

@@ -124,6 +124,12 @@ fn expressible(
     }
     let form = Form { start: &master.record.start, zones: &view.zones, zone: calendar_zone };
     let start = form.slot(&master.record.start).to_when();
+    if start.local() != master.record.start.local() && !start.is_date() {
+        // Here it is an hour later on that day alone.
+        return Err(Unfit(format!(
+            "the series begins at a time that its zone skips on that day, which {name} cannot say"
+        )));
+    }
     for rule in view.series.rules.iter().chain(&view.series.unless) {
         let Ok(rule) = Rule::parse(rule) else { continue };
         (dialect.canon)(rule, start.local(), start.is_date(), &form.zone()).map_err(|why| Unfit(why.to_owned()))?;

@@ -173,7 +173,11 @@ impl Microsoft {
                 Err(failure @ (Failure::Refused(_) | Failure::Gone)) => {
                     // This one cannot be said; the others can.
                     let failure = match failure {
-                        Failure::Gone => Failure::Refused("Outlook has no instance at that time".into()),
+                        Failure::Gone => {
+                            // Unless somebody took it away just now, which is told by what is there.
+                            done = true;
+                            Failure::Refused("Outlook has no instance at that time".into())
+                        }
                         other => other,
                     };
                     left.get_or_insert(failure);

@@ -81,8 +81,18 @@ impl Series {
         found.extend(self.dates.iter().copied());
         for rule in &self.rules {
             let set = RRuleSet::new(first).rrule(rule.clone()).limit();
-            for at in set.into_iter().take(STEPS_MAX.min(max.saturating_add(1))) {
-                let Some(wall) = undressed(at) else { break };
+            // The start is the first of a count, be it of the rule or not.
+            let counted = rule.get_count().and_then(|count| usize::try_from(count).ok());
+            let mut left = counted.unwrap_or(usize::MAX);
+            for (at, one) in set.into_iter().take(STEPS_MAX.min(max.saturating_add(1))).enumerate() {
+                let Some(wall) = undressed(one) else { break };
+                if at == 0 && wall != self.first {
+                    left = left.saturating_sub(1);
+                }
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
                 if last.is_some_and(|last| wall > last) {
                     break;
                 }
