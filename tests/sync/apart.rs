@@ -336,3 +336,18 @@ async fn the_twin_of_an_instance_is_that_instance() {
         }
     }
 }
+
+/// Times are compared as they are, also where an event names its zone without saying what it is.
+#[tokio::test]
+async fn the_twin_of_an_instance_is_known_in_its_zone() {
+    let zoned = LAST.replace("DTSTART:", "DTSTART;TZID=Europe/Berlin:").replace("DTEND:", "DTEND;TZID=Europe/Berlin:");
+    let zoned = zoned.replace("00Z", "00");
+    let house = expanding().await;
+    house.there.human("theirs", &event("theirs", "DTSTART:20261231T090000Z\nDTEND:20261231T100000Z\nSUMMARY:Pay"));
+    house.put(&event("a", &zoned)).await;
+    house.run().await;
+    is_quiet(&house).await;
+    let there = house.there.live();
+    let on_the_day = |ics: &&String| ics.contains("DTSTART:20261231") || ics.contains("Berlin:20261231");
+    assert_eq!((there.values().filter(on_the_day).count(), house.count_here().await), (1, 1), "{there:?}");
+}

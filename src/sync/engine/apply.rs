@@ -164,7 +164,7 @@ impl Engine {
         };
         let found = tx.unlinked_twins(&job.access, &job.lease.link, title, (span, index.all_day)).await?;
         if found.is_empty() && !index.recurring {
-            return self.twin_instance(tx, job, title, span).await;
+            return self.twin_instance(tx, job, title, &theirs).await;
         }
         for stored in found {
             let local = local_of(stored, None)?;

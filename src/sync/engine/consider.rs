@@ -2,6 +2,7 @@
 
 use super::expand::ShownInstance;
 use super::send::{Send, Why, returned, send};
+use super::whole::seen;
 use super::{Engine, Job, Stop};
 use crate::domain::appointment::Facts;
 use crate::domain::object::CalendarObject;
@@ -61,7 +62,10 @@ impl Engine {
             (shown, ..) => shown,
         };
         let apart = match &instance {
-            None => self.why_apart(tx, job, mapping.as_ref(), shown.as_ref(), ground.lens).await?,
+            None => {
+                let seen = shown.as_ref().filter(|s| s.index().recurring).map(|s| seen(job, s.clone(), ground.lens));
+                self.why_apart(tx, job, mapping.as_ref(), seen.as_ref(), ground.lens).await?
+            }
             Some(_) => None,
         };
         let apart = apart.filter(|_| mapping.as_ref().is_none_or(Engine::may_be_apart));

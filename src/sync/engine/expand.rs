@@ -9,20 +9,19 @@ use super::apply::local_of;
 use super::consider::Considered;
 use super::record::Deed;
 use super::send::{Send, WAITS};
+use super::whole::{Seen, as_private_as, seen};
 use super::{Engine, Job, Stop};
-use crate::domain::access::Right;
-use crate::domain::appointment::{Occurrence, cancel_instance, replaced, single};
+use crate::domain::appointment::{Occurrence, cancel_instance, replaced};
 use crate::domain::change::Guard;
 use crate::domain::ids::ObjectId;
-use crate::domain::object::{CalendarObject, Span};
+use crate::domain::object::CalendarObject;
 use crate::domain::recurrence::{Series, Window};
 use crate::domain::sync::{
     Filters, LinkPolicy, MappingState, Origin, ParkReason, Snapshot, UnsupportedRecurrence, apart,
 };
 use crate::domain::time::{DAY_MS, Instant};
 use crate::ics::zone::Zone;
-use crate::ics::{Component, Property};
-use crate::store::{Mapping, Outgoing, PutOutcome, StoreError, WriteTx, Writing};
+use crate::store::{Mapping, Outgoing, PutOutcome, WriteTx, Writing};
 use crate::sync::decide::{Act, Local};
 use crate::sync::project;
 use crate::upstream::Lens;
@@ -61,13 +60,13 @@ impl Engine {
         tx: &mut WriteTx,
         job: &Job,
         mapping: Option<&Mapping>,
-        shown: Option<&CalendarObject>,
+        seen: Option<&Seen>,
         lens: Lens<'_>,
     ) -> Result<Option<String>, Stop> {
         // Somebody's own series is not taken apart over there.
         let theirs = mapping.is_some_and(|m| m.origin == Origin::There && m.remote.is_some());
-        let Some(shown) = shown.filter(|shown| !theirs && shown.index().recurring) else { return Ok(None) };
-        match job.up.repeats(shown, lens) {
+        let Some((shown, fits)) = seen.filter(|(shown, _)| !theirs && shown.index().recurring) else { return Ok(None) };
+        match fits {
             Err(_) if !self.expands(job) || mapping.is_some_and(|m| self.stays_for_guests(job, m)) => Ok(None),
             Err(why) => {
                 let uninvited =
@@ -240,56 +239,36 @@ impl Engine {
         slots.take(INSTANCES_MAX).map(|slot| apart::name(series, slot)).collect()
     }
 
-    /// An instance as the object that it would be; `None`: its series is gone, or has it no more.
-    pub(super) async fn local_instance(
-        &self,
-        tx: &mut WriteTx,
-        job: &Job,
-        id: &ObjectId,
-        (series, slot): (ObjectId, Instant),
-    ) -> Result<Option<Local>, Stop> {
-        let found = tx.object_by_id(&job.caller, &series, Right::Read).await?;
-        let Some((_, stored)) = found.filter(|(access, _)| access.calendar() == job.access.calendar()) else {
-            return Ok(None);
-        };
-        let cause = tx.present_cause(&job.lease.firm, &series).await?;
-        let whole = local_of(stored, cause.and_then(|c| c.link))?;
-        let Some(found) = Occurrence::find(&whole.object, slot, &Zone::Utc) else { return Ok(None) };
-        let uid = format!("{}-{}", whole.object.uid(), slot.ms());
-        let Some(bytes) = single(&whole.object, &found, &uid) else { return Ok(None) };
-        let object = CalendarObject::from_stored(bytes).map_err(|e| StoreError::Corrupt(e.to_string()))?;
-        let Some(object) = classed_as(&whole.object, &object, |own| own.is_none()) else { return Ok(None) };
-        let mut head = whole.head;
-        head.id = id.clone();
-        Ok(Some(Local { head, object, by_link: whole.by_link }))
-    }
-
     /// The instance of a series that is to go out apart which somebody made there already: the same title at the same time.
     pub(super) async fn twin_instance(
         &self,
         tx: &mut WriteTx,
         job: &Job,
         title: &str,
-        span: Span,
+        theirs: &CalendarObject,
     ) -> Result<Option<Local>, Stop> {
         let settings = &job.link.settings;
-        let Some(ends) = span.ends else { return Ok(None) };
         if !self.expands(job) || !settings.direction.pushes() || !job.up.writable() {
             return Ok(None);
         }
+        let times = |object| {
+            Series::of(object).expand(Window::ALL, &Zone::Utc).instances.first().map(|i| (i.starts.at, i.ends.at))
+        };
+        let Some((starts, ends)) = times(theirs) else { return Ok(None) };
+        let near = Window { from: starts, to: ends };
         let lens = self.ground(job, "", None).lens;
-        for stored in tx.unlinked_series(&job.access, &job.lease.link, title, (span.starts, ends)).await? {
+        for stored in tx.unlinked_series(&job.access, &job.lease.link, title, (near.from, near.to)).await? {
             let whole = local_of(stored, None)?;
             let (id, facts) = (&whole.head.id, &whole.head.facts);
             let known = project::Known { id, facts, client_contact: None };
             let wanted = project::wants(&settings.policy, &whole.object, id, facts).is_wanted();
             let shown = project::outgoing(&settings.policy, &whole.object, &known).filter(|_| wanted);
-            if self.why_apart(tx, job, None, shown.as_ref(), lens).await?.is_none() {
+            let seen = shown.map(|shown| seen(job, shown, lens));
+            if self.why_apart(tx, job, None, seen.as_ref(), lens).await?.is_none() {
                 continue;
             }
-            let near = Window { from: span.starts, to: ends };
             let instances = Series::of(&whole.object).expand(near, &Zone::Utc).instances;
-            let same = instances.iter().find(|i| i.starts.at == span.starts && i.ends.at == ends);
+            let same = instances.iter().find(|i| (i.starts.at, i.ends.at) == (starts, ends));
             let Some(slot) = same.and_then(|i| i.recurrence_id) else { continue };
             let name = apart::name(id, slot.at);
             if tx.mapping_of_object(&job.lease.firm, &job.lease.link, &name).await?.is_some() {
@@ -316,17 +295,14 @@ impl Engine {
     ) -> Result<ShownInstance, Stop> {
         let (firm, link) = (&job.lease.firm, &job.lease.link);
         let policy = &job.link.settings.policy;
-        let Some(whole) = self.local(tx, job, series).await? else { return Ok(ShownInstance::No) };
+        let Some(whole) = self.whole(tx, job, series).await? else { return Ok(ShownInstance::No) };
         let mapping = tx.mapping_of_object(firm, link, series).await?;
-        let facts = &whole.head.facts;
+        let facts = &whole.local.head.facts;
         let contact = self.contact(tx, job, facts).await?;
         let known = |id| project::Known { id, facts, client_contact: contact.as_deref() };
-        if !project::wants(policy, &whole.object, series, facts).is_wanted() {
-            return Ok(ShownInstance::No);
-        }
-        let shown = project::outgoing(policy, &whole.object, &known(series));
-        if self.why_apart(tx, job, mapping.as_ref(), shown.as_ref(), lens).await?.is_none() {
-            let as_whole = shown.is_some_and(|shown| job.up.repeats(&shown, lens).is_ok());
+        let seen = whole.seen(job, contact.as_deref(), lens);
+        if self.why_apart(tx, job, mapping.as_ref(), seen, lens).await?.is_none() {
+            let as_whole = seen.is_some_and(|(_, fits)| fits.is_ok());
             return Ok(if as_whole { ShownInstance::InSeries } else { ShownInstance::No });
         }
         if mapping.is_none_or(|m| m.state != MappingState::Parked(ParkReason::Expanded)) {
@@ -335,7 +311,7 @@ impl Engine {
         // The rest of the filters was asked about the series.
         let (from_ms, until_ms) = (policy.filters.from_ms, policy.filters.until_ms);
         let own = LinkPolicy { filters: Filters { from_ms, until_ms, ..Filters::default() }, ..policy.clone() };
-        let Some(single) = as_private_as(&whole.object, &local.object) else { return Ok(ShownInstance::No) };
+        let Some(single) = as_private_as(&whole.local.object, &local.object) else { return Ok(ShownInstance::No) };
         if !project::wants(&own, &single, series, facts).is_wanted() {
             return Ok(ShownInstance::No);
         }
@@ -413,29 +389,4 @@ impl Engine {
         let put = tx.write_object(&job.access, &whole.head.name, &changed, &guard, &cause, Writing::default()).await?;
         Ok(Ok(PutOutcome { id: local.head.id.clone(), ..put }))
     }
-}
-
-/// An instance no less private than its series: an override that says nothing of that is not public by it.
-fn as_private_as(series: &CalendarObject, single: &CalendarObject) -> Option<CalendarObject> {
-    classed_as(series, single, |own| own.is_none_or(is_open))
-}
-
-/// An instance with its series' class where that is not public, if its own is `less`.
-fn classed_as(
-    series: &CalendarObject,
-    single: &CalendarObject,
-    less: impl Fn(Option<&Property>) -> bool,
-) -> Option<CalendarObject> {
-    let is_less = |component: &Component| component.is("VEVENT") && less(component.property("CLASS"));
-    let class = series.master().and_then(|m| m.property("CLASS")).filter(|class| !is_open(class));
-    let Some(class) = class.filter(|_| single.components().any(is_less)) else { return Some(single.clone()) };
-    let mut document = single.document().clone();
-    for component in document.calendar_mut()?.components_mut().filter(|c| is_less(c)) {
-        component.set(class.clone());
-    }
-    CalendarObject::parse(document.to_bytes()).ok()
-}
-
-fn is_open(class: &Property) -> bool {
-    class.value().trim().eq_ignore_ascii_case("PUBLIC")
 }

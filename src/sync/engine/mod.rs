@@ -11,6 +11,7 @@
 //! | `hear` | what the pages say of each item: folded, completed, doubted |
 //! | `apply` | one decision carried out here, in one transaction with its mapping |
 //! | `expand` | series that go out as their instances |
+//! | `whole` | such a series as its instances see it |
 //! | `loss` | what a listing took away |
 //! | `push` | one object carried out there: intent, call, settlement |
 //! | `failed` | what a failed call means, and when it is tried again |
@@ -42,6 +43,7 @@ mod record;
 mod resync;
 mod send;
 mod undo;
+mod whole;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -159,6 +161,8 @@ struct Job {
     heard: bool,
     /// Series that wait for their instances to go.
     waits: BTreeSet<ObjectId>,
+    /// The series whose instances were looked at last.
+    read: Mutex<Option<Arc<whole::Whole>>>,
 }
 
 /// What a listing is worth.
@@ -377,6 +381,7 @@ impl Engine {
             hearing: Hearing::default(),
             heard: false,
             waits: BTreeSet::new(),
+            read: Mutex::default(),
         }))
     }
 

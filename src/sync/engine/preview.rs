@@ -2,6 +2,7 @@
 //! carried out, but for what changes between the two.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use super::account::ask;
 use super::send::{Send, WAITS, Why};
@@ -86,6 +87,7 @@ impl Engine {
             hearing: super::Hearing::default(),
             heard: false,
             waits: BTreeSet::new(),
+            read: Mutex::default(),
         })
     }
 
