@@ -332,13 +332,14 @@ impl WriteTx {
         values.push(writing.origin.unwrap_or("local").into());
         let rows = self
             .exec(
-                "insert into objects (firm_id, calendar_id, name, object_id, etag, seq, version, kind, cause, \
-                 created_ms, changed_ms, bytes_len, data, appointment_type, client_id, staff_user_id, project_id, \
-                 component, starts_ms, ends_ms, floating, recurring, all_day, transparent, status, class, summary, \
-                 search_text, categories, uid, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-                 coalesce((select min(at_ms) from versions where firm_id = $1 and object_id = $4), $10), $10, $11, \
-                 $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30) \
-                 on conflict (firm_id, calendar_id, name) do nothing",
+                &format!(
+                    "insert into objects (firm_id, calendar_id, name, object_id, etag, seq, version, kind, cause, \
+                     created_ms, changed_ms, bytes_len, data, appointment_type, client_id, staff_user_id, project_id, \
+                     component, starts_ms, ends_ms, floating, recurring, all_day, transparent, status, class, summary, \
+                     search_text, categories, uid, origin) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+                     coalesce(({FIRST_PUT}), $10), $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+                     $23, $24, $25, $26, $27, $28, $29, $30) on conflict (firm_id, calendar_id, name) do nothing"
+                ),
                 values,
             )
             .await?;
@@ -359,9 +360,7 @@ impl WriteTx {
         restoring: Option<&ObjectId>,
     ) -> Result<Option<(ObjectId, i64, Facts)>, StoreError> {
         let (firm, calendar) = (access.firm(), access.calendar());
-        let gone = either("name, uid, object_id, moved, seq", "tombstones");
-        let gone = format!("select * from ({gone}) as gone order by seq desc limit 100");
-        let rows = self.all(&gone, args![firm, calendar, name, uid]).await?;
+        let rows = self.all(&gone(), args![firm, calendar, name, uid]).await?;
         let mut id = restoring.cloned();
         for row in &rows {
             if id.is_none() && row.text(1)? == uid && !row.flag(3)? {
@@ -414,6 +413,17 @@ impl WriteTx {
 
 const STANDING: &str = "name, uid, object_id, etag, version, appointment_type, client_id, staff_user_id, project_id";
 
+/// When an object that was here before was first put. Its versions are in the order of time; for the least time of all, a
+/// planner walks an index of times through everything that ever was.
+const FIRST_PUT: &str = "select at_ms from versions where firm_id = $1 and object_id = $4 order by version limit 1";
+
+/// The query for what is gone from a name or had a UID, latest first. By an expression, since in the order of an index
+/// over seq every tombstone of the calendar would be looked at.
+fn gone() -> String {
+    let gone = either("name, uid, object_id, moved, seq", "tombstones");
+    format!("select * from ({gone}) as gone order by seq + 0 desc limit 100")
+}
+
 /// The query for what has a name or a UID in a calendar, each looked up in its own unique index.
 fn either(columns: &str, table: &str) -> String {
     format!(
@@ -441,4 +451,31 @@ fn add_deletion(condition: &str) -> String {
          uid, component, summary, 'deleted', null, null, appointment_type, client_id, staff_user_id, project_id, $4, $5 from objects \
          where firm_id = $1 and calendar_id = $2{condition}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::types::Value;
+
+    use super::*;
+    use crate::store::open::migrate_file;
+    use crate::store::sql::Arg;
+    use crate::store::sqlite::{Purpose, Sqlite};
+
+    #[tokio::test]
+    async fn what_a_put_looks_up_does_not_grow_with_what_is_and_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.db");
+        migrate_file(&path).await.expect("a schema");
+        let mut database = Sqlite::open(&path, Purpose::Read).expect("a database");
+        for statement in [gone(), FIRST_PUT.to_owned(), either(STANDING, "objects")] {
+            let plan = database.all(&format!("explain query plan {statement}"), &vec![Arg::Int(None); 4]);
+            for step in plan.expect("a plan") {
+                let Some(Value::Text(step)) = step.get(3) else { panic!("{step:?}") };
+                let is_narrow = ["name=?", "uid=?", "object_id=?"].iter().any(|by| step.contains(by));
+                assert!(is_narrow || !step.contains("firm_id"), "{statement}: {step}");
+                assert!(!step.starts_with("SCAN") || step.starts_with("SCAN gone"), "{statement}: {step}");
+            }
+        }
+    }
 }
