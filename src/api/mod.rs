@@ -42,6 +42,8 @@ mod schedule_sync;
 mod times;
 mod webhooks;
 
+use std::sync::{Arc, LazyLock};
+
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::{any, get, post};
 use axum::{Extension, Router, middleware};
@@ -144,18 +146,19 @@ fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer
 /// every request before it comes here.
 pub fn router(gate: Gate, desk: Desk) -> Router {
     let (operations, _) = operations().split_for_parts();
-    let document = document();
-    let page = docs::page(&document);
-    let json = serde_json::to_string_pretty(&document).unwrap_or_default();
-    let text = |kind: &'static str, text: String| {
-        get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], text.clone())))
+    // Written when somebody first asks: hardly anybody does, and it takes its time and memory.
+    let text = |kind: &'static str, write: fn() -> String| {
+        let text = Arc::new(LazyLock::new(write));
+        get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], String::clone(&text))))
     };
+    let json = || serde_json::to_string_pretty(&document()).unwrap_or_default();
+    let page = || docs::page(&document());
     operations
         .merge(admin::without_slash())
         .layer(middleware::from_fn_with_state(gate.clone(), admin::audited))
         .route("/api/openapi.json", text("application/json", json))
         .route("/api/docs", text("text/html; charset=utf-8", page))
-        .route("/api/docs.css", text("text/css; charset=utf-8", docs::STYLE.to_owned()))
+        .route("/api/docs.css", text("text/css; charset=utf-8", || docs::STYLE.to_owned()))
         // Endless, so that nobody who asks every path of the document waits for its end.
         .route("/api/schedule/sync/status/stream", get(schedule_sync::stream))
         .route("/api/webhooks/google/calendar", post(webhooks::google))

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::notify::Notifier;
-use super::{App, AppError, housekeeping};
-use crate::config::{ConfigError, GoogleClient, MicrosoftClient};
+use super::{App, housekeeping};
+use crate::config::{GoogleClient, MicrosoftClient};
 use crate::sync::engine::Engine;
 use crate::sync::scheduler;
 use crate::upstream::http::{Net, Transport};
@@ -13,11 +13,8 @@ use crate::upstream::registry::{Settings, Upstreams};
 use crate::upstream::{google as at_google, microsoft as at_microsoft};
 
 /// An engine on the app's store, asking the providers that are configured. `public_url`: where they can reach us.
-///
-/// # Errors
-/// The way out cannot be set up.
-fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
-    let net = Net::new(app.config.upstreams.allow_private).map_err(|e| AppError::Config(ConfigError(e)))?;
+fn engine(app: &App, public_url: Option<String>) -> Engine {
+    let net = Net::new(app.config.upstreams.allow_private);
     let transport: Arc<dyn Transport> = Arc::new(net);
     let configured = &app.config.upstreams;
     let settings = Settings {
@@ -28,7 +25,7 @@ fn engine(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
     let node = hex::encode(app.store().chance().bytes::<8>());
     let engine = Engine::new(app.store().clone(), app.gate.keys.clone(), Arc::new(upstreams), node, public_url);
     let _ = app.engine.set(engine.clone());
-    Ok(engine)
+    engine
 }
 
 fn google(client: &GoogleClient) -> at_google::Setup {
@@ -63,15 +60,12 @@ fn microsoft(client: &MicrosoftClient) -> at_microsoft::Setup {
 }
 
 /// As [`engine`], carrying out the desk's orders from now on.
-///
-/// # Errors
-/// The way out cannot be set up.
-pub fn serving(app: &App, public_url: Option<String>) -> Result<Engine, AppError> {
-    let engine = engine(app, public_url)?;
+pub fn serving(app: &App, public_url: Option<String>) -> Engine {
+    let engine = engine(app, public_url);
     if let Some(orders) = app.desk.open() {
         tokio::spawn(engine.clone().serve(orders));
     }
-    Ok(engine)
+    engine
 }
 
 /// Has the engine look for work, notices told and what is old taken away, until `stop` resolves. `here`: where the server

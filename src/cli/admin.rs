@@ -225,23 +225,23 @@ pub(super) async fn admin(args: AdminArgs, app: &App, output: &Output) -> Done {
             read("metrics-summary", days.map(|days| ("days", days.to_string())).into_iter().collect()).await?
         }
         AdminCommand::Replay { id } => {
-            engine(app)?;
+            engine(app);
             act(format!("sync-attempts/{}/replay", plain(&id)?)).await?
         }
         AdminCommand::Resync { id, start_date, end_date } => {
-            engine(app)?;
+            engine(app);
             let bounds = [("start_date", start_date), ("end_date", end_date)];
             let bounds = bounds.into_iter().filter_map(|(name, day)| day.map(|day| (name.to_owned(), json!(day))));
             ask(true, format!("connections/{}/resync", plain(&id)?), Vec::new(), Some(bounds.collect())).await?
         }
         AdminCommand::ResyncAppointment { id } => {
-            engine(app)?;
+            engine(app);
             act(format!("appointments/{}/resync", plain(&id)?)).await?
         }
         AdminCommand::Pause { id } => act(format!("connections/{}/pause", plain(&id)?)).await?,
         AdminCommand::Resume { id } => act(format!("connections/{}/resume", plain(&id)?)).await?,
         AdminCommand::Revoke { id } => {
-            engine(app)?;
+            engine(app);
             act(format!("connections/{}/revoke", plain(&id)?)).await?
         }
         AdminCommand::Confirm { id } => act(format!("links/{}/confirm", plain(&id)?)).await?,

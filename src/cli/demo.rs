@@ -66,7 +66,7 @@ pub(super) async fn demo(args: DemoArgs, common: &Common, output: &Output) -> Do
     let server = Server::bind(&app).await?;
     let url = app.config.base_url.clone().unwrap_or_else(|| server.url());
 
-    let engine = sync::serving(&app, Some(url.clone()))?;
+    let engine = sync::serving(&app, Some(url.clone()));
 
     let people = [
         person(&app, "ada", "Ada Lovelace", Role::Manager).await?,

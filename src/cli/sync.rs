@@ -125,7 +125,7 @@ pub(super) async fn connection(command: ConnectionCommand, app: &App, output: &O
         ConnectionCommand::Revoke { one, remove } => {
             let (user, connection) = connection_of(app, &one).await?;
             let imported = if remove { Imported::Remove } else { Imported::Keep };
-            engine(app)?;
+            engine(app);
             let id = connection.id.clone();
             let done = app.desk.disconnect(connection.firm, connection.id, imported, "console".to_owned()).await?;
             audit(app, &user, "calendar_connection_revoked", id.as_str()).await?;
@@ -145,7 +145,7 @@ async fn connect(app: &App, output: &Output, name: &str, provider: &str) -> Done
     let user = user_named(app, name).await?;
     let known = if provider == "outlook" { Some(Provider::Microsoft) } else { Provider::parse(provider) };
     let provider = known.ok_or_else(|| Failure::new(format!("{provider} is no provider")))?;
-    engine(app)?;
+    engine(app);
     let new = NewConsent {
         firm: user.firm.clone(),
         user: user.id.clone(),
@@ -251,7 +251,7 @@ async fn list(app: &App, output: &Output, name: &str) -> Done {
 
 async fn preview(app: &App, output: &Output, one: &One) -> Done {
     let (_, link) = link_of(app, one).await?;
-    engine(app)?;
+    engine(app);
     let preview = app.desk.preview(link.firm, link.id).await?;
     for item in &preview.items {
         let start = item.start.and_then(Instant::rfc3339);
@@ -281,7 +281,7 @@ async fn run(app: &App, output: &Output, one: &One, resync: Option<(Option<Insta
     if link.status != LinkStatus::Active {
         return Err(Failure::new(format!("the link is {}", link.status)));
     }
-    let engine = engine(app)?;
+    let engine = engine(app);
     let mut tx = app.store().write().await?;
     let now = tx.now();
     match resync {
@@ -333,8 +333,8 @@ async fn run(app: &App, output: &Output, one: &One, resync: Option<(Option<Insta
 }
 
 /// An engine of this process, behind the desk.
-pub(super) fn engine(app: &App) -> Result<Engine, Failure> {
-    Ok(sync::serving(app, None)?)
+pub(super) fn engine(app: &App) -> Engine {
+    sync::serving(app, None)
 }
 
 async fn connection_of(app: &App, one: &One) -> Result<(User, Connection), Failure> {

@@ -43,7 +43,7 @@ impl Notifier {
     pub fn new(app: &App, here: String) -> Result<Notifier, AppError> {
         let wrong = |e| AppError::Config(ConfigError(e));
         let config = &app.config.notify;
-        let net = Net::new(app.config.upstreams.allow_private).map_err(wrong)?;
+        let net = Net::new(app.config.upstreams.allow_private);
         let hook = config.hook.as_ref().map(|hook| Hook::new(hook, Arc::new(net) as Arc<dyn Transport>));
         let mail = config.mail.as_ref().map(Mail::new).transpose().map_err(wrong)?;
         let base_url = app.config.base_url.clone().unwrap_or(here);

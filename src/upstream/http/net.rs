@@ -1,6 +1,7 @@
 //! The network as a [`Transport`].
 
 use std::error::Error;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -23,25 +24,40 @@ const IDLE_PER_HOST_MAX: usize = 4;
 /// Sends requests over the network.
 #[derive(Clone, Debug)]
 pub struct Net {
-    /// For addresses of the configuration.
-    open: Client,
-    /// For addresses that users named.
-    guarded: Client,
+    clients: Arc<Clients>,
     allow_private: bool,
+}
+
+/// Each is made when it is first needed: it reads all the certificates of the machine, and a server that asks nobody
+/// starts without them.
+#[derive(Debug, Default)]
+struct Clients {
+    /// For addresses of the configuration.
+    open: OnceLock<Result<Client, String>>,
+    /// For addresses that users named.
+    guarded: OnceLock<Result<Client, String>>,
 }
 
 impl Net {
     /// `allow_private`: whether users may name private addresses.
-    ///
-    /// # Errors
-    /// The TLS library cannot be set up; the sentence says why.
-    pub fn new(allow_private: bool) -> Result<Net, String> {
+    #[must_use]
+    pub fn new(allow_private: bool) -> Net {
         // The client takes the process's cryptography, of which there is one once anybody has chosen it.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
+        Net { clients: Arc::default(), allow_private }
+    }
+
+    /// The client for such addresses.
+    fn client(&self, guarded: bool) -> Result<&Client, TransportError> {
         let build = |builder: ClientBuilder| builder.build().map_err(|e| e.to_string());
-        Ok(Net { open: build(plain())?, guarded: build(plain().dns_resolver(PublicOnly))?, allow_private })
+        let client = if guarded {
+            self.clients.guarded.get_or_init(|| build(plain().dns_resolver(PublicOnly)))
+        } else {
+            self.clients.open.get_or_init(|| build(plain()))
+        };
+        client.as_ref().map_err(|reason| TransportError::Unsent(reason.clone()))
     }
 
     async fn exchange(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
@@ -55,8 +71,7 @@ impl Net {
         if let Some(id) = correlation_of_call() {
             request.headers_mut().insert(CORRELATION, id);
         }
-        let client = if guarded { &self.guarded } else { &self.open };
-        let answer = client.execute(request).await.map_err(|e| why(&e))?;
+        let answer = self.client(guarded)?.execute(request).await.map_err(|e| why(&e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = BytesMut::new();
         let mut chunks = answer.bytes_stream();
@@ -138,7 +153,7 @@ mod tests {
 
     async fn ask(url: &str, limits: Limits) -> Result<Response<Bytes>, TransportError> {
         let request = Request::get(url).body(Bytes::new()).expect("a request");
-        Net::new(false).expect("a client").send(request, limits).await
+        Net::new(false).send(request, limits).await
     }
 
     #[tokio::test]
@@ -174,7 +189,7 @@ mod tests {
         let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
         assert_eq!(ask(&url, by_user).await.expect_err("loopback"), TransportError::Forbidden(Forbidden));
         let request = Request::get(&url).body(Bytes::new()).expect("a request");
-        let allowed = Net::new(true).expect("a client").send(request, by_user).await;
+        let allowed = Net::new(true).send(request, by_user).await;
         assert_eq!(allowed.expect("allowed").body(), "hi");
         // Every machine knows itself by a name that leads to no public address.
         let resolved = PublicOnly.resolve("localhost".parse().expect("a name")).await;
