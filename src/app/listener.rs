@@ -2,13 +2,12 @@
 //! hyper-util because the ready-made one has neither a header timeout nor a bounded shutdown (ARCHITECTURE.md).
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -17,11 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
-use super::App;
 use super::tls::{self, TlsError};
 use super::visit::Peer;
+use super::{App, House};
 use crate::telemetry;
 
 /// Connections served at once; each costs some tens of kilobytes.
@@ -95,7 +93,7 @@ impl Server {
     }
 
     /// Serves until `stop` is done, then lets requests finish for a bounded time.
-    pub async fn run(self, router: Router, stop: impl Future<Output = ()>) {
+    pub async fn run(self, house: House, stop: impl Future<Output = ()>) {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -130,10 +128,9 @@ impl Server {
             };
             // Over the limits the connection is closed at once: the kernel's queue must not fill up with waiting ones.
             let Some(place) = self.connections.admit(peer.ip()) else { continue };
-            let (builder, router, tls, watcher) =
-                (builder.clone(), router.clone(), self.tls.clone(), graceful.watcher());
+            let (builder, house, tls, watcher) = (builder.clone(), house.clone(), self.tls.clone(), graceful.watcher());
             tokio::spawn(async move {
-                serve(stream, peer, tls, &builder, router, watcher).await;
+                serve(stream, peer, tls, &builder, house, watcher).await;
                 drop(place);
             });
         }
@@ -149,26 +146,28 @@ async fn serve(
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     builder: &Builder<TokioExecutor>,
-    router: Router,
+    house: House,
     watcher: Watcher,
 ) {
     let _ = stream.set_nodelay(true);
     if let Some(tls) = tls {
         if let Ok(Ok(stream)) = tokio::time::timeout(FIRST_BYTE_WITHIN, tls.accept(stream)).await {
-            speak(stream, Peer { address: peer.ip(), encrypted: true }, builder, router, watcher).await;
+            speak(stream, Peer { address: peer.ip(), encrypted: true }, builder, house, watcher).await;
         }
     } else if let Ok(Ok(())) = tokio::time::timeout(FIRST_BYTE_WITHIN, stream.readable()).await {
-        speak(stream, Peer { address: peer.ip(), encrypted: false }, builder, router, watcher).await;
+        speak(stream, Peer { address: peer.ip(), encrypted: false }, builder, house, watcher).await;
     }
 }
 
-async fn speak<S>(stream: S, peer: Peer, builder: &Builder<TokioExecutor>, router: Router, watcher: Watcher)
+async fn speak<S>(stream: S, peer: Peer, builder: &Builder<TokioExecutor>, house: House, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        router.clone().oneshot(request.map(axum::body::Body::new) as Request)
+        // In a box, since what it takes to answer is large and would be moved about.
+        let answer = Box::pin(house.clone().answer(request.map(axum::body::Body::new)));
+        async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(e) = watcher.watch(connection).await {

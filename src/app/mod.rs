@@ -35,7 +35,7 @@ use crate::telemetry::Metrics;
 pub use clock::{SetForward, SystemClock};
 pub use console::Errand;
 pub use listener::{ServeError, Server};
-pub use router::router;
+pub use router::House;
 pub use visit::Doorstep;
 
 /// Why the program cannot start; a sentence for the operator.

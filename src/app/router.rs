@@ -1,50 +1,80 @@
 //! Which face answers which path. CalDAV comes first, because it must see paths and methods as they came.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::FutureExt;
 use tower::ServiceExt;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::catch_panic::{DefaultResponseForPanic, ResponseForPanic};
 
 use super::visit::{Doorstep, greet};
 use super::{App, exposition};
 use crate::dav::Dav;
 use crate::{api, dav, feed, telemetry, web};
 
-/// The whole server as one service.
-pub fn router(app: &App) -> Router {
-    let ops = Router::new()
-        .route("/metrics", get(render_metrics))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .with_state(app.clone());
-    let faces = Router::new()
-        .merge(ops)
-        .merge(feed::router(app.gate.clone()))
-        .merge(api::router(app.gate.clone(), app.desk.clone()))
-        .merge(web::router(app.gate.clone(), app.desk.clone()))
-        .fallback(nothing);
-    let caldav = Arc::new(Dav::new(app.gate.clone()));
-    // Around the other faces and not as a layer on their routes: these would add their `Allow` to CalDAV's answers.
-    Router::new()
-        .fallback(move |request: Request| answer(caldav.clone(), faces.clone(), request))
-        .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn_with_state(Doorstep::new(app), greet))
+/// The whole server. Cheap to clone.
+#[derive(Clone)]
+pub struct House(Arc<Rooms>);
+
+struct Rooms {
+    doorstep: Doorstep,
+    caldav: Dav,
+    /// Everything but CalDAV.
+    faces: Router,
 }
 
-/// CalDAV clients look for their server at the root, where people find the start page: method and path decide.
-async fn answer(caldav: Arc<Dav>, faces: Router, request: Request) -> Response {
-    if dav::wants(request.method(), request.uri().path()) {
-        return dav::handle(&caldav, request).await;
+impl std::fmt::Debug for House {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("House")
     }
-    match faces.oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
+}
+
+impl House {
+    /// All faces of an app.
+    #[must_use]
+    pub fn new(app: &App) -> House {
+        let ops = Router::new()
+            .route("/metrics", get(render_metrics))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(app.clone());
+        let faces = Router::new()
+            .merge(ops)
+            .merge(feed::router(app.gate.clone()))
+            .merge(api::router(app.gate.clone(), app.desk.clone()))
+            .merge(web::router(app.gate.clone(), app.desk.clone()))
+            .fallback(nothing);
+        House(Arc::new(Rooms { doorstep: Doorstep::new(app), caldav: Dav::new(app.gate.clone()), faces }))
+    }
+
+    /// Answers a request.
+    pub async fn answer(self, request: Request) -> Response {
+        let rooms = &*self.0;
+        greet(&rooms.doorstep, request, |request| async {
+            let answer = AssertUnwindSafe(rooms.answer(request)).catch_unwind().await;
+            answer.unwrap_or_else(|panic| DefaultResponseForPanic::default().response_for_panic(panic).map(Body::new))
+        })
+        .await
+    }
+}
+
+impl Rooms {
+    /// CalDAV clients look for their server at the root, where people find the start page: method and path decide.
+    /// CalDAV is no route among the others: these would add their `Allow` to its answers.
+    async fn answer(&self, request: Request) -> Response {
+        if dav::wants(request.method(), request.uri().path()) {
+            return dav::handle(&self.caldav, request).await;
+        }
+        match self.faces.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 }
 

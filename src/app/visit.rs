@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
@@ -199,10 +198,13 @@ fn method_name(method: &Method) -> &'static str {
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// The middleware: every request gets its [`Visit`] and a body with a deadline, every answer its correlation id, and
+/// Around every answer: the request gets its [`Visit`] and a body with a deadline, every answer its correlation id, and
 /// both are counted.
 #[expect(clippy::disallowed_methods, reason = "the latency of an answer is measured, not decided by")]
-pub async fn greet(State(doorstep): State<Doorstep>, mut request: Request, next: Next) -> Response {
+pub async fn greet<F>(doorstep: &Doorstep, mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let began = Instant::now();
     let peer = request.extensions().get::<Peer>().copied();
     let peer = peer.unwrap_or(Peer { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), encrypted: false });
@@ -216,7 +218,7 @@ pub async fn greet(State(doorstep): State<Doorstep>, mut request: Request, next:
     let span = tracing::info_span!("request", correlation_id);
     let mut response = match host_fault(request.version(), request.uri(), request.headers()) {
         Some(fault) => (StatusCode::BAD_REQUEST, format!("{fault}\n")).into_response(),
-        None => next.run(request).instrument(span).await,
+        None => next(request).instrument(span).await,
     };
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
         response.headers_mut().insert(CORRELATION, value);

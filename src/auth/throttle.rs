@@ -55,12 +55,14 @@ impl Throttle {
     /// How many seconds to wait before trying again; `None`: go ahead.
     #[must_use]
     pub fn wait_seconds(&self, account: &str, address: IpAddr, now: Instant) -> Option<i64> {
-        [(account_key(account, address), ACCOUNT_FAILURES_MAX), (address_key(address), ADDRESS_FAILURES_MAX)]
-            .into_iter()
-            .filter_map(|(key, max)| self.0.get(&key).map(|count| (count.drained(now), max)))
-            .filter(|(failures, max)| failures >= max)
-            .map(|(failures, max)| i64::from(failures - max + 1) * FORGIVEN_EVERY_MS / 1_000)
-            .max()
+        let over = |count: Count, max: u32| {
+            let failures = count.drained(now);
+            (failures >= max).then(|| i64::from(failures - max + 1) * FORGIVEN_EVERY_MS / 1_000)
+        };
+        // Whatever fails is counted for its address as well.
+        let of_address = self.0.get(&address_key(address))?;
+        let of_account = self.0.get(&account_key(account, address));
+        over(of_address, ADDRESS_FAILURES_MAX).max(of_account.and_then(|count| over(count, ACCOUNT_FAILURES_MAX)))
     }
 
     /// Counts a failure.

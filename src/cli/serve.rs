@@ -5,7 +5,7 @@ use std::io::Write;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Common, Done, Failure, Output, config};
-use crate::app::{App, Server, router, sync};
+use crate::app::{App, House, Server, sync};
 use crate::config::Layer;
 use crate::sync::engine::Engine;
 use crate::telemetry;
@@ -27,7 +27,7 @@ pub(super) async fn serve(args: ServeArgs, common: &Common, _: &Output) -> Done 
     let app = App::open(config).await?;
     let server = Server::bind(&app).await?;
     // Whoever reads that we listen finds everything at work.
-    let engine = sync::serving(&app, app.config.base_url.clone())?;
+    let engine = sync::serving(&app, app.config.base_url.clone());
     announce(&server.url())?;
     run(server, &app, engine).await
 }
@@ -60,7 +60,7 @@ pub(super) async fn run(server: Server, app: &App, engine: Engine) -> Done {
         let _ = stop_sync.await;
     });
     let serving = async {
-        server.run(router(app), stop).await;
+        server.run(House::new(app), stop).await;
         drop(stopped);
     };
     tokio::join!(serving, syncing);
