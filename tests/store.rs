@@ -14,8 +14,8 @@ use kalends::domain::ids::{ObjectId, ResourceName, Slug};
 use kalends::domain::object::{CalendarObject, ComponentKind, ETag};
 use kalends::domain::time::{DAY_MS, Instant};
 use kalends::store::{
-    AppointmentFilter, BackupError, CalendarError, Database, NewAudit, NewFeed, Overwrite, Page, PropertyKey, PutError,
-    StoreError, StoredProperty, TransferError, User, UserSettings, Writing,
+    AppointmentFilter, BackupError, CalendarError, Candidates, Database, NewAudit, NewFeed, Overwrite, Page,
+    PropertyKey, PutError, StoreError, StoredProperty, TransferError, User, UserSettings, Writing,
 };
 use sqlx::{ConnectOptions, Connection, Executor};
 use support::on_both;
@@ -328,9 +328,13 @@ async fn an_object_is_put_read_replaced_and_deleted(bench: &Bench) {
     assert_eq!(&stored.bytes, first.bytes());
     assert_eq!((&stored.head.etag, stored.head.version, stored.head.uid.as_str()), (first.etag(), 1, "a"));
     let names = [name("a.ics"), name("b.ics")];
-    let found = tx.objects_named(&access, &names, usize::MAX).await.expect("a query");
-    assert_eq!(found.map(|found| found.len()), Some(1));
-    assert_eq!(tx.objects_named(&access, &names, 10).await.expect("a query"), None);
+    let found = tx.bodies_named(&access, &names, usize::MAX).await.expect("a query").expect("few bytes");
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0].name, &found[0].etag, &found[0].bytes), (&names[0], first.etag(), first.bytes()));
+    assert_eq!(tx.bodies_named(&access, &names, 10).await.expect("a query"), None);
+    let bare = tx.bare_bodies(&access, Seq(0), Seq(99), 10).await.expect("a query");
+    assert_eq!((bare.len(), bare[0].seq, &bare[0].id), (1, stored.head.seq, &stored.head.id));
+    assert_eq!(&bare[0].bytes, first.bytes());
     assert_eq!(tx.heads(&access, Seq(0), Seq(99), 10).await.expect("a query")[0], stored.head);
     let named = tx.heads_named(&access, &[name("a.ics"), name("b.ics")]).await.expect("a query");
     assert_eq!(named, std::slice::from_ref(&stored.head));
@@ -648,11 +652,15 @@ async fn candidates_are_found_by_time(bench: &Bench) {
     let day = |d: &str| -> Instant { d.parse::<jiff::Timestamp>().expect("a time").into() };
     let range = (day("2026-11-10T00:00:00Z"), day("2026-11-20T00:00:00Z"));
     let found = tx.candidates(&access, ComponentKind::Event, range, None, 10).await.expect("a query");
+    let (more, found) = (found.more, found.found);
+    assert!(!more);
     let seen: Vec<_> = found.iter().map(|c| (c.name.as_str(), c.recurring)).collect();
     assert_eq!(seen, [("endless", true), ("mid", false)]);
     assert_eq!(found[0].span.expect("a span").ends, None);
+    let first = tx.candidates(&access, ComponentKind::Event, range, None, 1).await.expect("a query");
+    assert_eq!(first, Candidates { found: found[..1].to_vec(), more: true });
     let rest = tx.candidates(&access, ComponentKind::Event, range, Some(&name("endless")), 10).await.expect("a query");
-    assert_eq!(rest.len(), 1);
+    assert_eq!(rest, Candidates { found: found[1..].to_vec(), more: false });
     let calendar = access.calendar().clone();
     assert_eq!(tx.busy_objects(&ada, &calendar, range, 10).await.expect("a query").len(), 2);
 }

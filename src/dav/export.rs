@@ -11,6 +11,7 @@ use futures_util::{StreamExt, stream};
 use super::Ask;
 use super::error::{At, DavError, Done};
 use super::headers::{self, http_date, not_modified};
+use super::listed::Listed;
 use super::method::Method;
 use super::path::{Resource, segment};
 use crate::domain::access::{Access, Right};
@@ -71,7 +72,7 @@ async fn body(store: Store, access: Access, calendar: &Calendar) -> Result<Body,
     let merge = Merge::default();
     let name = calendar.settings.display_name.as_deref().map(|name| Property::text("X-WR-CALNAME", name));
     let mut text = merge.merger.head(name.as_slice());
-    let export = Export { store, access, after: Seq(0), written: HashSet::new(), merge };
+    let export = Export { store, access, after: Seq(0), written: Listed::since(calendar.seq), merge };
     let (first, export) = export.page().await?;
     text.extend_from_slice(&first);
     // Nearly always the whole file.
@@ -90,7 +91,7 @@ struct Export {
     access: Access,
     after: Seq,
     /// What earlier pages hold: it is not written again when it changes meanwhile.
-    written: HashSet<ObjectId>,
+    written: Listed<ObjectId>,
     merge: Merge,
 }
 
@@ -99,18 +100,18 @@ impl Export {
     async fn page(mut self) -> Result<(Bytes, Option<Export>), StoreError> {
         let mut tx = self.store.read().await?;
         // Without an end: what changes between two pages moves behind the last one and must not be missing.
-        let objects = tx.bodies(&self.access, self.after, Seq(i64::MAX), PAGE_OBJECTS).await?;
+        let objects = tx.bare_bodies(&self.access, self.after, Seq(i64::MAX), PAGE_OBJECTS).await?;
         drop(tx);
         let mut text = Vec::with_capacity(objects.iter().map(|o| o.bytes.len()).sum());
-        for object in objects.iter().filter(|object| !self.written.contains(&object.head.id)) {
-            if !self.merge.add(&object.bytes, &mut text) {
-                tracing::warn!(object = %object.head.id, "an object is left out of an export: it cannot be read");
+        for object in &objects {
+            if !self.written.has(&object.id, object.seq) && !self.merge.add(&object.bytes, &mut text) {
+                tracing::warn!(object = %object.id, "an object is left out of an export: it cannot be read");
             }
         }
         match objects.last() {
             Some(last) if objects.len() == PAGE_OBJECTS as usize => {
-                self.after = last.head.seq;
-                self.written.extend(objects.into_iter().map(|object| object.head.id));
+                self.after = last.seq;
+                self.written.add(objects.into_iter().map(|object| object.id));
                 Ok((Bytes::from(text), Some(self)))
             }
             _ => {
@@ -127,6 +128,8 @@ struct Merge {
     merger: Merger,
     /// Definitions that stand in the file under the names they came with.
     written: HashSet<Vec<u8>>,
+    /// The one of them that came last: most objects bring the same.
+    last: Vec<u8>,
 }
 
 impl Merge {
@@ -134,9 +137,12 @@ impl Merge {
     fn add(&mut self, bytes: &Bytes, out: &mut Vec<u8>) -> bool {
         let cut = cut(bytes);
         if let Some(cut) = &cut
-            && cut.zones.iter().all(|zone| self.written.contains(*zone))
+            && cut.zones.iter().all(|zone| self.last.as_slice() == *zone || self.written.contains(*zone))
         {
             cut.components.iter().for_each(|component| out.extend_from_slice(component));
+            if let Some(zone) = cut.zones.first().filter(|zone| self.last.as_slice() != **zone) {
+                self.last = zone.to_vec();
+            }
             return true;
         }
         let Ok(document) = Document::parse(bytes) else { return false };

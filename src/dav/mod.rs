@@ -12,6 +12,7 @@
 //! | `error` | refusals, preconditions, statuses |
 //! | `headers`, `if_header`, `body` | what a request says beside its path |
 //! | `multistatus` | the answer with many parts |
+//! | `listed` | what a listing in pages has told |
 //! | `home_token` | what has happened in a home |
 //! | `props` | properties: tables, requests, what can be set |
 //! | `propfind`, `proppatch` | their methods |
@@ -29,6 +30,7 @@ mod export;
 mod headers;
 mod home_token;
 mod if_header;
+mod listed;
 mod member;
 mod method;
 mod multistatus;
@@ -159,12 +161,12 @@ impl Ask {
 
 /// Answers a request that [`wants`] accepted.
 pub async fn handle(dav: &Dav, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let version = parts.version;
-    let visit = parts.extensions.get::<Visit>().cloned().unwrap_or_else(|| unknown_visit(&parts.headers));
+    let visit = parts.extensions.remove::<Visit>().unwrap_or_else(|| unknown_visit(&parts.headers));
     let mut body = Some(body);
     let name = parts.method.as_str().to_owned();
-    let headers = parts.headers.clone();
+    let is_held_back = parts.headers.contains_key(header::EXPECT);
     let result = route(dav, &name, parts.uri.path(), parts.headers, visit, &mut body).await;
     let mut response = result.unwrap_or_else(DavError::into_response);
     if matches!(name.as_str(), "OPTIONS" | "PROPFIND" | "PROPPATCH" | "MKCALENDAR" | "MKCOL" | "REPORT") {
@@ -172,7 +174,7 @@ pub async fn handle(dav: &Dav, request: Request<Body>) -> Response<Body> {
         response.headers_mut().insert(HeaderName::from_static("dav"), HeaderValue::from_static(COMPLIANCE));
     }
     if let Some(body) = body
-        && body::drain(body, &headers).await == body::Connection::Ends
+        && body::drain(body, is_held_back).await == body::Connection::Ends
         && version < Version::HTTP_2
     {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -4,6 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::domain::ids::{BadName, ResourceName, Slug, UserName};
+use crate::xml::{Writer, names};
 
 /// Where the tree of CalDAV begins.
 pub const ROOT: &str = "/dav/";
@@ -165,6 +166,36 @@ pub enum Unkeepable {
 #[must_use]
 pub fn calendar_href(owner: &UserName, slug: &Slug) -> String {
     format!("{ROOT}calendars/{}/{}/", segment(owner.as_str()), segment(slug.as_str()))
+}
+
+/// A path on its way into an answer: written piece by piece, since a listing has thousands.
+#[derive(Clone, Copy, Debug)]
+pub struct Href<'a> {
+    base: &'a str,
+    object: Option<&'a ResourceName>,
+}
+
+impl<'a> Href<'a> {
+    /// A path that is there as text.
+    #[must_use]
+    pub fn of(path: &'a str) -> Href<'a> {
+        Href { base: path, object: None }
+    }
+
+    /// The path of an object in the calendar with this path.
+    #[must_use]
+    pub fn in_calendar(calendar: &'a str, object: &'a ResourceName) -> Href<'a> {
+        Href { base: calendar, object: Some(object) }
+    }
+
+    /// Writes the `DAV:href`.
+    pub fn write(self, writer: &mut Writer) {
+        writer.open(&names::HREF);
+        writer.text(self.base);
+        // Escaped like this, nothing in it needs to be escaped for XML.
+        self.object.into_iter().flat_map(|name| segment(name.as_str())).for_each(|piece| writer.kept(piece));
+        writer.close(&names::HREF);
+    }
 }
 
 /// A name as a path segment.

@@ -1,6 +1,5 @@
 //! PROPFIND (RFC 4918 §9.1): one resource, or a collection and its members, streamed in pages.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -9,7 +8,8 @@ use axum::http::Response;
 use super::body::{XML_BYTES_MAX, read_xml};
 use super::error::{At, DavError, Precondition};
 use super::headers::{Depth, Preferences, depth};
-use super::path::{Kind, Resource};
+use super::listed::Listed;
+use super::path::{Href, Kind, Resource};
 use super::props::{CalendarSubject, Needs, ObjectSubject, Plan, PropRequest, Scene, Subject};
 use super::{Ask, multistatus};
 use crate::domain::access::{Access, Right};
@@ -173,7 +173,7 @@ struct Listing {
     shared: Arc<Shared>,
     after: Seq,
     /// What was listed on earlier pages, which is not listed again when it changes meanwhile.
-    listed: HashSet<ResourceName>,
+    listed: Listed<ResourceName>,
     needs: Needs,
     is_over: bool,
 }
@@ -189,12 +189,12 @@ struct Shared {
 impl Listing {
     fn new(store: Store, scene: Scene, access: Access, calendar: Calendar, plan: Plan) -> Listing {
         let href = super::path::calendar_href(&calendar.owner_name, &calendar.slug);
-        let needs = plan.needs();
+        let (needs, since) = (plan.needs(), calendar.seq);
         Listing {
             store,
             shared: Arc::new(Shared { scene, access, calendar, plan, href }),
             after: Seq(0),
-            listed: HashSet::new(),
+            listed: Listed::since(since),
             needs,
             is_over: false,
         }
@@ -209,17 +209,23 @@ impl Listing {
         let mut tx = self.store.read().await?;
         let more = if self.needs.head {
             let heads = tx.heads(access, self.after, Seq(i64::MAX), PAGE_MEMBERS).await?;
-            for head in heads.iter().filter(|head| !self.listed.contains(&head.name)) {
+            for head in &heads {
+                if self.listed.has(&head.name, head.seq) {
+                    continue;
+                }
                 let (name, etag) = (&head.name, &head.etag);
                 self.shared.write(ObjectSubject { calendar, name, etag, head: Some(head), data: None }, &mut writer);
             }
             let more = heads.len() == PAGE_MEMBERS as usize;
             self.after = heads.last().map_or(self.after, |head| head.seq);
-            self.listed.extend(heads.into_iter().filter(|_| more).map(|head| head.name));
+            self.listed.add(heads.into_iter().filter(|_| more).map(|head| head.name));
             more
         } else {
             let entries = tx.entries(access, self.after, Seq(i64::MAX), PAGE_MEMBERS).await?;
-            for entry in entries.iter().filter(|entry| !self.listed.contains(&entry.name)) {
+            for entry in &entries {
+                if self.listed.has(&entry.name, entry.seq) {
+                    continue;
+                }
                 if let Some(etag) = &entry.etag {
                     let name = &entry.name;
                     self.shared.write(ObjectSubject { calendar, name, etag, head: None, data: None }, &mut writer);
@@ -227,7 +233,7 @@ impl Listing {
             }
             let more = entries.len() == PAGE_MEMBERS as usize;
             self.after = entries.last().map_or(self.after, |entry| entry.seq);
-            self.listed.extend(entries.into_iter().filter(|_| more).map(|entry| entry.name));
+            self.listed.add(entries.into_iter().filter(|_| more).map(|entry| entry.name));
             more
         };
         drop(tx);
@@ -238,7 +244,7 @@ impl Listing {
 
 impl Shared {
     fn write(&self, object: ObjectSubject<'_>, writer: &mut Writer) {
-        let href = format!("{}{}", self.href, super::path::segment(object.name.as_str()));
-        self.plan.write_at(&href, &self.scene, &Subject::Object(object), writer);
+        let href = Href::in_calendar(&self.href, object.name);
+        self.plan.write_at(href, &self.scene, &Subject::Object(object), writer);
     }
 }

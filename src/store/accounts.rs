@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sql::{Row, StoreError, args, json};
+use super::sql::{Cells, StoreError, args, json};
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::access::{Caller, Credential, Right, Role};
 use crate::domain::calendar::{CalendarSettings, ComponentSet};
@@ -91,18 +91,19 @@ impl std::fmt::Debug for NewUser {
 pub(super) const USER_COLUMNS: &str = "u.firm_id, u.user_id, u.name, u.role, u.display_name, u.email, \
      u.password_hash, u.settings, u.created_ms, u.disabled_ms";
 
-pub(super) fn user_of(row: &Row) -> Result<User, StoreError> {
+pub(super) fn user_of(row: &impl Cells) -> Result<User, StoreError> {
+    let settings = row.a_text(7)?;
     Ok(User {
-        firm: FirmId::from_text(row.text(0)?),
-        id: UserId::from_text(row.text(1)?),
-        name: row.word(2, |t| UserName::parse(t).ok())?,
-        role: row.word(3, Role::parse)?,
-        display_name: row.opt_text(4)?,
-        email: row.opt_text(5)?,
-        password_hash: row.opt_text(6)?,
-        settings: row.json(7)?,
-        created: row.instant(8)?,
-        disabled: row.opt_instant(9)?,
+        firm: FirmId::from_text(row.a_text(0)?),
+        id: UserId::from_text(row.a_text(1)?),
+        name: row.a_word(2, |t| UserName::parse(t).ok())?,
+        role: row.a_word(3, Role::parse)?,
+        display_name: row.own_text(4)?,
+        email: row.own_text(5)?,
+        password_hash: row.own_text(6)?,
+        settings: serde_json::from_str(settings).map_err(|e| StoreError::Corrupt(e.to_string()))?,
+        created: row.an_instant(8)?,
+        disabled: row.cell_int(9)?.map(Instant::from_ms),
     })
 }
 
@@ -113,7 +114,7 @@ impl ReadTx {
     /// The database failed.
     pub async fn user_by_name(&mut self, name: &UserName) -> Result<Option<User>, StoreError> {
         let sql = format!("select {USER_COLUMNS} from users u where u.name = $1");
-        self.first(&sql, args![name]).await?.map(|row| user_of(&row)).transpose()
+        self.find(&sql, args![name], |row| user_of(row)).await
     }
 
     /// The user of that name inside a firm.
@@ -122,7 +123,7 @@ impl ReadTx {
     /// The database failed.
     pub async fn user_in_firm(&mut self, firm: &FirmId, name: &str) -> Result<Option<User>, StoreError> {
         let sql = format!("select {USER_COLUMNS} from users u where u.firm_id = $1 and u.name = $2");
-        self.first(&sql, args![firm, name]).await?.map(|row| user_of(&row)).transpose()
+        self.find(&sql, args![firm, name], |row| user_of(row)).await
     }
 
     /// The user of that id inside a firm.
@@ -131,7 +132,7 @@ impl ReadTx {
     /// The database failed.
     pub async fn user(&mut self, firm: &FirmId, user: &UserId) -> Result<Option<User>, StoreError> {
         let sql = format!("select {USER_COLUMNS} from users u where u.firm_id = $1 and u.user_id = $2");
-        self.first(&sql, args![firm, user]).await?.map(|row| user_of(&row)).transpose()
+        self.find(&sql, args![firm, user], |row| user_of(row)).await
     }
 
     /// A firm's users by name, at most `limit` of them after the name `after`.

@@ -1,6 +1,6 @@
 //! Calendars: which there are, who may do what with them, and their settings.
 
-use super::sql::{Row, StoreError, args};
+use super::sql::{Cells, StoreError, args};
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::access::{Access, Caller, Right};
 use crate::domain::calendar::{Calendar, CalendarSettings, ComponentSet, ScheduleTransparency, Seq};
@@ -33,25 +33,25 @@ pub enum CalendarError {
 const COLUMNS: &str = "c.calendar_id, c.user_id, u.name, c.slug, c.display_name, c.description, c.color, \
      c.sort_order, c.timezone, c.components, c.transparent, c.seq, c.created_ms, c.modified_ms";
 
-pub(super) fn calendar_of(row: &Row) -> Result<Calendar, StoreError> {
-    let transparency = if row.flag(10)? { ScheduleTransparency::Transparent } else { ScheduleTransparency::Opaque };
+pub(super) fn calendar_of(row: &impl Cells) -> Result<Calendar, StoreError> {
+    let transparency = if row.a_flag(10)? { ScheduleTransparency::Transparent } else { ScheduleTransparency::Opaque };
     Ok(Calendar {
-        id: CalendarId::from_text(row.text(0)?),
-        owner: UserId::from_text(row.text(1)?),
-        owner_name: row.word(2, |t| UserName::parse(t).ok())?,
-        slug: row.word(3, |t| Slug::parse(t).ok())?,
+        id: CalendarId::from_text(row.a_text(0)?),
+        owner: UserId::from_text(row.a_text(1)?),
+        owner_name: row.a_word(2, |t| UserName::parse(t).ok())?,
+        slug: row.a_word(3, |t| Slug::parse(t).ok())?,
         settings: CalendarSettings {
-            display_name: row.opt_text(4)?,
-            description: row.opt_text(5)?,
-            color: row.opt_text(6)?,
-            order: row.opt_int(7)?,
-            timezone: row.opt_text(8)?,
-            components: row.word(9, |t| ComponentSet::from_names(t.split(' ')))?,
+            display_name: row.own_text(4)?,
+            description: row.own_text(5)?,
+            color: row.own_text(6)?,
+            order: row.cell_int(7)?,
+            timezone: row.own_text(8)?,
+            components: row.a_word(9, |t| ComponentSet::from_names(t.split(' ')))?,
             transparency,
         },
-        seq: Seq(row.int(11)?),
-        created: row.instant(12)?,
-        modified: row.instant(13)?,
+        seq: Seq(row.an_int(11)?),
+        created: row.an_instant(12)?,
+        modified: row.an_instant(13)?,
     })
 }
 
@@ -77,8 +77,8 @@ impl ReadTx {
             "select {COLUMNS} from users u join calendars c on c.firm_id = u.firm_id and c.user_id = u.user_id \
              where u.firm_id = $1 and u.name = $2 and c.slug = $3"
         );
-        let row = self.first(&sql, args![&caller.firm, owner, slug]).await?;
-        self.admit(caller, row, right)
+        let found = self.find(&sql, args![&caller.firm, owner, slug], |row| calendar_of(row)).await?;
+        self.admit(caller, found, right)
     }
 
     /// One calendar by its id, and the proof that the caller may do `right` with it.
@@ -95,12 +95,17 @@ impl ReadTx {
             "select {COLUMNS} from calendars c join users u on c.firm_id = u.firm_id and c.user_id = u.user_id \
              where c.firm_id = $1 and c.calendar_id = $2"
         );
-        let row = self.first(&sql, args![&caller.firm, id]).await?;
-        self.admit(caller, row, right)
+        let found = self.find(&sql, args![&caller.firm, id], |row| calendar_of(row)).await?;
+        self.admit(caller, found, right)
     }
 
-    fn admit(&self, caller: &Caller, row: Option<Row>, right: Right) -> Result<(Access, Calendar), CalendarError> {
-        let calendar = calendar_of(&row.ok_or(CalendarError::NotFound)?)?;
+    fn admit(
+        &self,
+        caller: &Caller,
+        found: Option<Calendar>,
+        right: Right,
+    ) -> Result<(Access, Calendar), CalendarError> {
+        let calendar = found.ok_or(CalendarError::NotFound)?;
         let has = right_of(caller, &calendar).ok_or(CalendarError::NotFound)?;
         if has < right || caller.most < right {
             return Err(CalendarError::Forbidden(right));

@@ -2,7 +2,7 @@
 //! asks decides; [`super::appointments`] asks in the same words.
 
 use super::objects::name_of;
-use super::sql::{Row, StoreError, args};
+use super::sql::{Cells, LiveRow, StoreError, args};
 use super::tx::ReadTx;
 use crate::domain::access::Access;
 use crate::domain::ids::ResourceName;
@@ -29,6 +29,15 @@ pub struct Candidate {
 }
 
 const CANDIDATE_COLUMNS: &str = "etag, starts_ms, ends_ms, floating, recurring, all_day, transparent, status";
+
+/// A page of candidates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidates {
+    /// In the order of their names.
+    pub found: Vec<Candidate>,
+    /// Whether there may be more after the last of them.
+    pub more: bool,
+}
 
 /// All of a calendar, walked in the order of names, which is that of its rows.
 fn candidates_by_name() -> String {
@@ -59,16 +68,16 @@ pub(super) fn near(from: Instant) -> Instant {
     from.plus_ms(-SHORT_MS)
 }
 
-/// What lies in a range, found in the indexes of short and long objects and put into the order of names afterwards: who
-/// walks the names looks at every row. Joined to nothing, a name is no longer what the rows are in the order of, and no
-/// planner is tempted to.
-fn candidates_by_span() -> String {
+/// What lies in a range, found in the indexes of short and long objects. `order` puts it into the order of names
+/// afterwards: who walks the names looks at every row. Joined to nothing, a name is no longer what the rows are in the
+/// order of, and no planner is tempted to.
+fn candidates_by_span(order: &str) -> String {
     let of = "from objects where firm_id = $1 and calendar_id = $2 and component = $3 and name || '' > $4 and";
     let columns = format!("name || '' as name, {CANDIDATE_COLUMNS}");
     let (short, long) = (short("$6", "$7", "$8"), long("$6", "$7"));
     format!(
         "select name, {CANDIDATE_COLUMNS} from (select {columns} {of} {short} union all select {columns} {of} {long} \
-         union all select {columns} {of} ends_ms is null) as found order by name limit $5"
+         union all select {columns} {of} ends_ms is null) as found {order} limit $5"
     )
 }
 
@@ -85,35 +94,49 @@ impl ReadTx {
         (from, to): (Instant, Instant),
         after: Option<&ResourceName>,
         limit: u32,
-    ) -> Result<Vec<Candidate>, StoreError> {
+    ) -> Result<Candidates, StoreError> {
         let is_everything = from == Instant::FAR_PAST && to == Instant::FAR_FUTURE;
-        let sql = if is_everything { candidates_by_name() } else { candidates_by_span() };
-        let (name, limit) = (after.map_or("", ResourceName::as_str), i64::from(limit));
-        let mut values = args![access.firm(), access.calendar(), component.name(), name, limit];
-        if !is_everything {
-            values.extend(args![from, to, near(from)]);
+        let most = i64::from(limit);
+        let values = |after: &str| {
+            let mut values = args![access.firm(), access.calendar(), component.name(), after, most];
+            if !is_everything {
+                values.extend(args![from, to, near(from)]);
+            }
+            values
+        };
+        let is_full = |found: &[Candidate]| found.len() >= limit as usize;
+        if !is_everything && after.is_none() {
+            // Nearly always all of it, which the database need not put in order to cut it off.
+            let mut found = self.gather(&candidates_by_span(""), values(""), candidate_of).await?;
+            if !is_full(&found) {
+                found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+                return Ok(Candidates { found, more: false });
+            }
         }
-        let rows = self.all(&sql, values).await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Candidate {
-                    name: name_of(r, 0)?,
-                    etag: ETag::new(r.text(1)?),
-                    span: span_of(r, 2)?,
-                    recurring: r.flag(5)?,
-                    all_day: r.flag(6)?,
-                    transparent: r.flag(7)?,
-                    status: r.opt_text(8)?,
-                })
-            })
-            .collect()
+        let sql = if is_everything { candidates_by_name() } else { candidates_by_span("order by name") };
+        let found = self.gather(&sql, values(after.map_or("", ResourceName::as_str)), candidate_of).await?;
+        let more = is_full(&found);
+        Ok(Candidates { found, more })
     }
 }
 
+fn candidate_of(row: &LiveRow<'_>) -> Result<Candidate, StoreError> {
+    Ok(Candidate {
+        name: name_of(row, 0)?,
+        etag: ETag::new(row.a_text(1)?),
+        span: span_of(row, 2)?,
+        recurring: row.an_int(5)? != 0,
+        all_day: row.an_int(6)? != 0,
+        transparent: row.an_int(7)? != 0,
+        status: row.cell_text(8)?.map(str::to_owned),
+    })
+}
+
 /// Where an object lies, from its index columns.
-fn span_of(row: &Row, starts: usize) -> Result<Option<Span>, StoreError> {
-    let floating = row.flag(starts + 2)?;
-    Ok(match (row.opt_instant(starts)?, row.opt_instant(starts + 1)?) {
+fn span_of(row: &LiveRow<'_>, starts: usize) -> Result<Option<Span>, StoreError> {
+    let floating = row.an_int(starts + 2)? != 0;
+    let at = |column| Ok::<_, StoreError>(row.cell_int(column)?.map(Instant::from_ms));
+    Ok(match (at(starts)?, at(starts + 1)?) {
         (Some(s), Some(e)) => Some(Span { starts: s, ends: (e != Instant::FAR_FUTURE).then_some(e), floating }),
         _ => None,
     })

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::sql::{Arg, Row, StoreError, args, placeholders};
+use super::sql::{Arg, Cells, LiveRow, StoreError, args, placeholders};
 use super::tx::ReadTx;
 use crate::domain::access::{Access, Caller, Right};
 use crate::domain::appointment::Facts;
@@ -88,6 +88,28 @@ pub struct StoredObject {
     pub bytes: Bytes,
 }
 
+/// The bytes of an object that was asked for by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedBody {
+    /// The name.
+    pub name: ResourceName,
+    /// The tag of the bytes.
+    pub etag: ETag,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+/// The bytes of an object that is one of many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BareBody {
+    /// The calendar's seq at its last change.
+    pub seq: Seq,
+    /// Its id.
+    pub id: ObjectId,
+    /// The body.
+    pub bytes: Bytes,
+}
+
 pub(super) const HEAD_COLUMNS: &str = "o.object_id, o.name, o.uid, o.etag, o.seq, o.version, o.component, o.created_ms, o.changed_ms, \
      o.bytes_len, o.appointment_type, o.client_id, o.staff_user_id, o.project_id, o.origin";
 /// Columns of a head, for queries that have more.
@@ -96,39 +118,45 @@ const TWINS_MAX: u32 = 20;
 
 pub(super) const HEAD_LEN: usize = 15;
 
-pub(super) fn head_of(row: &Row) -> Result<ObjectHead, StoreError> {
+pub(super) fn head_of(row: &impl Cells) -> Result<ObjectHead, StoreError> {
+    let component = row.a_text(6)?;
     Ok(ObjectHead {
-        id: ObjectId::from_text(row.text(0)?),
+        id: ObjectId::from_text(row.a_text(0)?),
         name: name_of(row, 1)?,
-        uid: row.text(2)?,
-        etag: ETag::new(row.text(3)?),
-        seq: Seq(row.int(4)?),
-        version: row.int(5)?,
-        component: row.word(6, ComponentKind::from_name)?,
-        created: row.instant(7)?,
-        changed: row.instant(8)?,
-        bytes_len: row.int(9)?,
+        uid: row.a_text(2)?.to_owned(),
+        etag: ETag::new(row.a_text(3)?),
+        seq: Seq(row.an_int(4)?),
+        version: row.an_int(5)?,
+        component: ComponentKind::from_name(component).ok_or_else(|| StoreError::Corrupt(component.to_owned()))?,
+        created: Instant::from_ms(row.an_int(7)?),
+        changed: Instant::from_ms(row.an_int(8)?),
+        bytes_len: row.an_int(9)?,
         facts: facts_of(row, 10)?,
-        origin: row.text(14)?,
+        origin: row.a_text(14)?.to_owned(),
     })
 }
 
 /// Facts from four columns beginning at `at`.
-pub(super) fn facts_of(row: &Row, at: usize) -> Result<Facts, StoreError> {
+pub(super) fn facts_of(row: &impl Cells, at: usize) -> Result<Facts, StoreError> {
+    let text = |column| Ok::<_, StoreError>(row.cell_text(column)?.map(str::to_owned));
     Ok(Facts {
-        appointment_type: row.opt_text(at)?,
-        client_id: row.opt_text(at + 1)?,
-        staff_user_id: row.opt_text(at + 2)?,
-        project_id: row.opt_text(at + 3)?,
+        appointment_type: text(at)?,
+        client_id: text(at + 1)?,
+        staff_user_id: text(at + 2)?,
+        project_id: text(at + 3)?,
     })
 }
 
-pub(super) fn name_of(row: &Row, column: usize) -> Result<ResourceName, StoreError> {
-    row.word(column, |t| ResourceName::parse(t).ok())
+pub(super) fn name_of(row: &impl Cells, column: usize) -> Result<ResourceName, StoreError> {
+    ResourceName::parse(row.a_text(column)?).map_err(|bad| StoreError::Corrupt(bad.to_string()))
 }
 
-fn object_of(row: &Row) -> Result<StoredObject, StoreError> {
-    Ok(StoredObject { head: head_of(row)?, bytes: Bytes::from(row.bytes(HEAD_LEN)?) })
+fn object_of(row: &impl Cells) -> Result<StoredObject, StoreError> {
+    Ok(StoredObject { head: head_of(row)?, bytes: Bytes::copy_from_slice(row.some_bytes(HEAD_LEN)?) })
+}
+
+fn entry_of(row: &LiveRow<'_>) -> Result<Entry, StoreError> {
+    Ok(Entry { seq: Seq(row.an_int(0)?), name: name_of(row, 1)?, etag: Some(ETag::new(row.a_text(2)?)) })
 }
 
 impl ReadTx {
@@ -140,8 +168,7 @@ impl ReadTx {
         let sql = format!(
             "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name = $3"
         );
-        let row = self.first(&sql, args![access.firm(), access.calendar(), name]).await?;
-        row.as_ref().map(object_of).transpose()
+        self.find(&sql, args![access.firm(), access.calendar(), name], |row| object_of(row)).await
     }
 
     /// One object by its name, without its body.
@@ -155,8 +182,7 @@ impl ReadTx {
     ) -> Result<Option<ObjectHead>, StoreError> {
         let sql =
             format!("select {HEAD_COLUMNS} from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name = $3");
-        let row = self.first(&sql, args![access.firm(), access.calendar(), name]).await?;
-        row.as_ref().map(head_of).transpose()
+        self.find(&sql, args![access.firm(), access.calendar(), name], |row| head_of(row)).await
     }
 
     /// One object by its id wherever the caller may do `right`, with the proof of it.
@@ -189,7 +215,7 @@ impl ReadTx {
         let sql = format!(
             "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.uid = $3"
         );
-        self.first(&sql, args![access.firm(), access.calendar(), uid]).await?.map(|r| object_of(&r)).transpose()
+        self.find(&sql, args![access.firm(), access.calendar(), uid], |row| object_of(row)).await
     }
 
     /// The appointments of a calendar with this title and these times that a link has nothing to do with yet, oldest first.
@@ -203,14 +229,15 @@ impl ReadTx {
         title: &str,
         (span, all_day): (Span, bool),
     ) -> Result<Vec<StoredObject>, StoreError> {
+        // Ordered by an expression, so that the times are looked up and not every object of the firm by its id.
         let sql = format!(
             "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 \
              and o.ends_ms = $5 and o.starts_ms = $4 and o.component = 'VEVENT' and o.summary = $6 and o.all_day = $7 \
              and not exists (select 1 from mappings m where m.firm_id = o.firm_id and m.link_id = $3 \
-             and m.object_id = o.object_id) order by o.object_id limit {TWINS_MAX}"
+             and m.object_id = o.object_id) order by o.object_id || '' limit {TWINS_MAX}"
         );
         let values = args![access.firm(), access.calendar(), link, span.starts, span.ends, title, all_day];
-        self.all(&sql, values).await?.iter().map(object_of).collect()
+        self.gather(&sql, values, |row| object_of(row)).await
     }
 
     /// The series of this title that reach over these times and that a link has nothing to do with yet, oldest first.
@@ -228,47 +255,39 @@ impl ReadTx {
             "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 \
              and o.ends_ms >= $5 and o.starts_ms <= $4 and o.component = 'VEVENT' and o.summary = $6 and o.recurring = 1 \
              and not exists (select 1 from mappings m where m.firm_id = o.firm_id and m.link_id = $3 \
-             and m.object_id = o.object_id) order by o.object_id limit {TWINS_MAX}"
+             and m.object_id = o.object_id) order by o.object_id || '' limit {TWINS_MAX}"
         );
         let values = args![access.firm(), access.calendar(), link, from, to, title];
-        self.all(&sql, values).await?.iter().map(object_of).collect()
+        self.gather(&sql, values, |row| object_of(row)).await
     }
 
-    /// The objects of these names that exist, in no particular order; bodies included. `None` where these have more bytes
-    /// together, of which not much more were read.
+    /// The bodies of these names that exist, in no particular order. `None` where these have more bytes together, of which
+    /// not much more were read.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn objects_named(
+    pub async fn bodies_named(
         &mut self,
         access: &Access,
         names: &[ResourceName],
         bytes_max: usize,
-    ) -> Result<Option<Vec<StoredObject>>, StoreError> {
+    ) -> Result<Option<Vec<NamedBody>>, StoreError> {
         let mut found = Vec::with_capacity(names.len());
         let mut bytes = 0_usize;
         for chunk in names.chunks(NAMES_PER_STATEMENT) {
             let mut values = args![access.firm(), access.calendar()];
             let sql = format!(
-                "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name in ({})",
+                "select o.name, o.etag, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name in ({})",
                 named(chunk, &mut values)
             );
-            let mut fault = None;
-            let tell = |row: Row| match object_of(&row) {
-                Ok(object) => {
-                    bytes = bytes.saturating_add(object.bytes.len());
-                    found.push(object);
-                    bytes <= bytes_max
-                }
-                Err(error) => {
-                    fault = Some(error);
-                    false
-                }
+            let tell = |row: LiveRow<'_>| {
+                let (name, etag) = (name_of(&row, 0)?, ETag::new(row.a_text(1)?));
+                let body = NamedBody { name, etag, bytes: Bytes::copy_from_slice(row.some_bytes(2)?) };
+                bytes = bytes.saturating_add(body.bytes.len());
+                found.push(body);
+                Ok(bytes <= bytes_max)
             };
             self.link()?.each(&sql, values, tell).await?;
-            if let Some(error) = fault {
-                return Err(error);
-            }
             if bytes > bytes_max {
                 return Ok(None);
             }
@@ -276,7 +295,7 @@ impl ReadTx {
         Ok(Some(found))
     }
 
-    /// As [`ReadTx::objects_named`], without the bodies.
+    /// Everything but the bodies of the objects of these names that exist, in no particular order.
     ///
     /// # Errors
     /// The database failed.
@@ -292,9 +311,7 @@ impl ReadTx {
                 "select {HEAD_COLUMNS} from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.name in ({})",
                 named(chunk, &mut values)
             );
-            for row in self.all(&sql, values).await? {
-                found.push(head_of(&row)?);
-            }
+            found.extend(self.gather(&sql, values, |row| head_of(row)).await?);
         }
         Ok(found)
     }
@@ -313,16 +330,9 @@ impl ReadTx {
         up_to: Seq,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
-        let rows = self
-            .all(
-                "select seq, name, etag from objects where firm_id = $1 and calendar_id = $2 and seq > $3 \
-                 and seq <= $4 order by seq limit $5",
-                args![access.firm(), access.calendar(), after, up_to, i64::from(limit)],
-            )
-            .await?;
-        rows.iter()
-            .map(|r| Ok(Entry { seq: Seq(r.int(0)?), name: name_of(r, 1)?, etag: Some(ETag::new(r.text(2)?)) }))
-            .collect()
+        let sql = "select seq, name, etag from objects where firm_id = $1 and calendar_id = $2 and seq > $3 \
+                   and seq <= $4 order by seq limit $5";
+        self.gather(sql, args![access.firm(), access.calendar(), after, up_to, i64::from(limit)], entry_of).await
     }
 
     /// As [`ReadTx::entries`], with everything but the bodies.
@@ -340,8 +350,8 @@ impl ReadTx {
             "select {HEAD_COLUMNS} from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.seq > $3 and o.seq <= $4 \
              order by o.seq limit $5"
         );
-        let rows = self.all(&sql, args![access.firm(), access.calendar(), after, up_to, i64::from(limit)]).await?;
-        rows.iter().map(head_of).collect()
+        self.gather(&sql, args![access.firm(), access.calendar(), after, up_to, i64::from(limit)], |row| head_of(row))
+            .await
     }
 
     /// As [`ReadTx::entries`], with bodies.
@@ -359,8 +369,29 @@ impl ReadTx {
             "select {HEAD_COLUMNS}, o.data from objects o where o.firm_id = $1 and o.calendar_id = $2 and o.seq > $3 \
              and o.seq <= $4 order by o.seq limit $5"
         );
-        let rows = self.all(&sql, args![access.firm(), access.calendar(), after, up_to, i64::from(limit)]).await?;
-        rows.iter().map(object_of).collect()
+        self.gather(&sql, args![access.firm(), access.calendar(), after, up_to, i64::from(limit)], |row| object_of(row))
+            .await
+    }
+
+    /// As [`ReadTx::bodies`], with nothing of the heads but what tells the objects apart.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn bare_bodies(
+        &mut self,
+        access: &Access,
+        after: Seq,
+        up_to: Seq,
+        limit: u32,
+    ) -> Result<Vec<BareBody>, StoreError> {
+        let sql = "select seq, object_id, data from objects where firm_id = $1 and calendar_id = $2 and seq > $3 \
+                   and seq <= $4 order by seq limit $5";
+        let values = args![access.firm(), access.calendar(), after, up_to, i64::from(limit)];
+        let read = |row: &LiveRow<'_>| {
+            let (seq, id) = (Seq(row.an_int(0)?), ObjectId::from_text(row.a_text(1)?));
+            Ok(BareBody { seq, id, bytes: Bytes::copy_from_slice(row.some_bytes(2)?) })
+        };
+        self.gather(sql, values, read).await
     }
 
     /// What changed after `since`, at most `limit` names, and the seq that a client is then up to date with.

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, PgConnection, Row as _};
 
@@ -184,6 +184,135 @@ impl Row {
     }
 }
 
+/// What one row holds, whether it was taken out of its query or is still inside it.
+pub(super) trait Cells {
+    /// A bigint or null.
+    fn cell_int(&self, column: usize) -> Result<Option<i64>, StoreError>;
+    /// A text or null.
+    fn cell_text(&self, column: usize) -> Result<Option<&str>, StoreError>;
+    /// A bytea or null.
+    fn cell_bytes(&self, column: usize) -> Result<Option<&[u8]>, StoreError>;
+
+    /// A bigint.
+    fn an_int(&self, column: usize) -> Result<i64, StoreError> {
+        self.cell_int(column)?.ok_or_else(|| null(column))
+    }
+
+    /// A text.
+    fn a_text(&self, column: usize) -> Result<&str, StoreError> {
+        self.cell_text(column)?.ok_or_else(|| null(column))
+    }
+
+    /// A flag kept as 0 or 1.
+    fn a_flag(&self, column: usize) -> Result<bool, StoreError> {
+        self.an_int(column).map(|v| v != 0)
+    }
+
+    /// A point in time.
+    fn an_instant(&self, column: usize) -> Result<crate::domain::time::Instant, StoreError> {
+        self.an_int(column).map(crate::domain::time::Instant::from_ms)
+    }
+
+    /// A text that `parse` must understand.
+    fn a_word<T>(&self, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
+        let text = self.a_text(column)?;
+        parse(text).ok_or_else(|| StoreError::Corrupt(format!("unknown word {text:?}")))
+    }
+
+    /// A text of one's own, or null.
+    fn own_text(&self, column: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.cell_text(column)?.map(str::to_owned))
+    }
+
+    /// A bytea.
+    fn some_bytes(&self, column: usize) -> Result<&[u8], StoreError> {
+        self.cell_bytes(column)?.ok_or_else(|| null(column))
+    }
+}
+
+fn null(column: usize) -> StoreError {
+    StoreError::Corrupt(format!("column {column} holds nothing"))
+}
+
+impl Cells for Row {
+    fn cell_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        self.opt_int(column)
+    }
+
+    fn cell_text(&self, column: usize) -> Result<Option<&str>, StoreError> {
+        match self {
+            Row::Sqlite(row) => match row.get(column) {
+                Some(Value::Text(text)) => Ok(Some(text)),
+                Some(Value::Null) => Ok(None),
+                other => Err(StoreError::Corrupt(mismatch(column, other))),
+            },
+            Row::Postgres(row) => row.try_get(column).map_err(|e| StoreError::Corrupt(e.to_string())),
+        }
+    }
+
+    fn cell_bytes(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+        match self {
+            Row::Sqlite(row) => match row.get(column) {
+                Some(Value::Blob(bytes)) => Ok(Some(bytes)),
+                Some(Value::Null) => Ok(None),
+                other => Err(StoreError::Corrupt(mismatch(column, other))),
+            },
+            Row::Postgres(row) => row.try_get(column).map_err(|e| StoreError::Corrupt(e.to_string())),
+        }
+    }
+}
+
+/// A row that is still in its query: what is read from it is not copied first. It lives until the next one.
+pub(super) enum LiveRow<'r> {
+    /// From SQLite.
+    Sqlite(&'r rusqlite::Row<'r>),
+    /// From PostgreSQL.
+    Postgres(PgRow),
+}
+
+impl LiveRow<'_> {
+    fn unread<T>(&self, column: usize, found: &ValueRef<'_>) -> Result<T, StoreError> {
+        Err(StoreError::Corrupt(format!("column {column} holds {:?}", found.data_type())))
+    }
+}
+
+impl Cells for LiveRow<'_> {
+    fn cell_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        match self {
+            LiveRow::Sqlite(row) => match row.get_ref(column)? {
+                ValueRef::Integer(v) => Ok(Some(v)),
+                ValueRef::Null => Ok(None),
+                other => self.unread(column, &other),
+            },
+            LiveRow::Postgres(row) => row.try_get(column).map_err(|e| StoreError::Corrupt(e.to_string())),
+        }
+    }
+
+    fn cell_text(&self, column: usize) -> Result<Option<&str>, StoreError> {
+        match self {
+            LiveRow::Sqlite(row) => match row.get_ref(column)? {
+                ValueRef::Text(v) => {
+                    std::str::from_utf8(v).map(Some).map_err(|e| StoreError::Corrupt(format!("column {column}: {e}")))
+                }
+                ValueRef::Null => Ok(None),
+                other => self.unread(column, &other),
+            },
+            LiveRow::Postgres(row) => row.try_get(column).map_err(|e| StoreError::Corrupt(e.to_string())),
+        }
+    }
+
+    fn cell_bytes(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
+        match self {
+            LiveRow::Sqlite(row) => match row.get_ref(column)? {
+                ValueRef::Blob(v) => Ok(Some(v)),
+                ValueRef::Null => Ok(None),
+                other => self.unread(column, &other),
+            },
+            LiveRow::Postgres(row) => row.try_get(column).map_err(|e| StoreError::Corrupt(e.to_string())),
+        }
+    }
+}
+
 /// JSON for a text column.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
@@ -251,19 +380,19 @@ impl Link<'_> {
         })
     }
 
-    /// Runs a query; its rows one by one until `tell` has enough.
+    /// Runs a query and shows its rows one by one, where they are, until `tell` has enough.
     pub(super) async fn each(
         self,
         sql: &str,
         args: Vec<Arg>,
-        mut tell: impl FnMut(Row) -> bool + Send,
+        mut tell: impl FnMut(LiveRow<'_>) -> Result<bool, StoreError> + Send,
     ) -> Result<(), StoreError> {
         match self {
-            Link::Sqlite(c) => c.each(sql, &args, |row| tell(Row::Sqlite(row))),
+            Link::Sqlite(c) => c.each(sql, &args, |row| tell(LiveRow::Sqlite(row))),
             Link::Postgres(c) => {
                 let mut rows = sqlx::query_with(AssertSqlSafe(sql), bound(args)?).fetch(c);
                 while let Some(row) = rows.try_next().await? {
-                    if !tell(Row::Postgres(row)) {
+                    if !tell(LiveRow::Postgres(row))? {
                         break;
                     }
                 }

@@ -90,8 +90,8 @@ impl Sqlite {
     pub(super) fn all(&mut self, sql: &str, args: &[Arg]) -> Result<Vec<Box<[Value]>>, StoreError> {
         let mut found = Vec::new();
         self.each(sql, args, |row| {
-            found.push(row);
-            true
+            found.push(values(row)?);
+            Ok(true)
         })?;
         Ok(found)
     }
@@ -100,26 +100,23 @@ impl Sqlite {
     pub(super) fn first(&mut self, sql: &str, args: &[Arg]) -> Result<Option<Box<[Value]>>, StoreError> {
         let mut found = None;
         self.each(sql, args, |row| {
-            found = Some(row);
-            false
+            found = Some(values(row)?);
+            Ok(false)
         })?;
         Ok(found)
     }
 
-    /// Tells the rows of a query one by one until `tell` has enough.
+    /// Shows the rows of a query one by one, where they are, until `tell` has enough.
     pub(super) fn each(
         &mut self,
         sql: &str,
         args: &[Arg],
-        mut tell: impl FnMut(Box<[Value]>) -> bool,
+        mut tell: impl FnMut(&rusqlite::Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let mut statement = self.bound(sql, args)?;
-        let columns = statement.column_count();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
-            let values = (0..columns).map(|at| row.get_ref(at).map(Value::try_from));
-            let values = values.map(|v| v?.map_err(rusqlite::Error::from)).collect::<Result<_, _>>()?;
-            if !tell(values) {
+            if !tell(row)? {
                 break;
             }
         }
@@ -138,6 +135,13 @@ impl Sqlite {
         }
         Ok(statement)
     }
+}
+
+/// A row's values, taken out of it.
+fn values(row: &rusqlite::Row<'_>) -> Result<Box<[Value]>, StoreError> {
+    let columns = row.as_ref().column_count();
+    let values = (0..columns).map(|at| row.get_ref(at).map(Value::try_from));
+    Ok(values.map(|v| v?.map_err(rusqlite::Error::from)).collect::<Result<_, _>>()?)
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -8,7 +8,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use super::gate::{Gate, Passing};
 use super::group::{Turn, WriterQueue};
-use super::sql::{Arg, Link, Row, StoreError};
+use super::sql::{Arg, Link, LiveRow, Row, StoreError};
 use super::sqlite::{Readers, Reading};
 use crate::crypto::{Chance, HashKey};
 use crate::domain::time::{Clock, Instant};
@@ -204,6 +204,38 @@ impl ReadTx {
 
     pub(super) async fn all(&mut self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         self.link()?.all(sql, args).await
+    }
+
+    /// Runs a query of many rows; what `read` makes of each, read where it is.
+    pub(super) async fn gather<T: Send>(
+        &mut self,
+        sql: &str,
+        args: Vec<Arg>,
+        read: impl Fn(&LiveRow<'_>) -> Result<T, StoreError> + Send + Sync,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        let tell = |row: LiveRow<'_>| {
+            found.push(read(&row)?);
+            Ok(true)
+        };
+        self.link()?.each(sql, args, tell).await?;
+        Ok(found)
+    }
+
+    /// Runs a query of one row; what `read` makes of it, read where it is.
+    pub(super) async fn find<T: Send>(
+        &mut self,
+        sql: &str,
+        args: Vec<Arg>,
+        read: impl Fn(&LiveRow<'_>) -> Result<T, StoreError> + Send + Sync,
+    ) -> Result<Option<T>, StoreError> {
+        let mut found = None;
+        let tell = |row: LiveRow<'_>| {
+            found = Some(read(&row)?);
+            Ok(false)
+        };
+        self.link()?.each(sql, args, tell).await?;
+        Ok(found)
     }
 
     pub(super) async fn first(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {

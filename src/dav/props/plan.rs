@@ -8,7 +8,7 @@ use super::subject::{Scene, Subject};
 use super::value::Value;
 use super::{Property, all, find};
 use crate::dav::multistatus::{Line, propstat};
-use crate::dav::path::Kind;
+use crate::dav::path::{Href, Kind};
 use crate::xml::{Name, Writer, names};
 
 /// What must be loaded beside what is known anyway.
@@ -126,13 +126,13 @@ impl Plan {
 
     /// Writes the `DAV:response` of a subject.
     pub fn write(&self, scene: &Scene, subject: &Subject<'_>, writer: &mut Writer) {
-        self.write_at(&subject.href(scene), scene, subject, writer);
+        self.write_at(Href::of(&subject.href(scene)), scene, subject, writer);
     }
 
-    /// As [`Plan::write`], where the path has been written already.
-    pub fn write_at(&self, href: &str, scene: &Scene, subject: &Subject<'_>, writer: &mut Writer) {
+    /// As [`Plan::write`], where the path is known.
+    pub fn write_at(&self, href: Href<'_>, scene: &Scene, subject: &Subject<'_>, writer: &mut Writer) {
         writer.open(&names::RESPONSE);
-        writer.leaf(&names::HREF, href);
+        href.write(writer);
         self.write_propstats(scene, subject, writer);
         writer.close(&names::RESPONSE);
     }

@@ -75,8 +75,7 @@ async fn taken(
     let mut floods = 0;
     loop {
         let page = tx.candidates(&target.access, kind, (window.from, window.to), after.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.name.clone());
+        after = page.found.last().map(|last| last.name.clone());
         let counts = |candidate: &&Candidate| {
             // An instance of a series may be told apart from it, so only the plain ones are settled by the index.
             let free = candidate.transparent || candidate.status.as_deref() == Some("CANCELLED");
@@ -84,7 +83,7 @@ async fn taken(
         };
         let mut places: HashMap<ETag, Place> = HashMap::new();
         let mut names: Vec<(ResourceName, Load)> = Vec::new();
-        for candidate in page.iter().filter(counts) {
+        for candidate in page.found.iter().filter(counts) {
             let place = asking.and_then(|asking| asking.place(candidate));
             let table = asking.zip(place.as_ref()).and_then(|(asking, place)| asking.known(place));
             if let Some(busy) = table.as_ref().and_then(|table| table.busy(window)) {
@@ -131,6 +130,9 @@ async fn taken(
             floods = counted;
             periods.extend(more);
             within_limits(periods)?;
+        }
+        if !page.more {
+            return Ok(());
         }
     }
 }

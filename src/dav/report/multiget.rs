@@ -132,7 +132,7 @@ impl Fetch {
             for (name, _) in names.iter().take(taken) {
                 match found.get(name) {
                     Some(loaded) => {
-                        telling.write(&target, (name, &loaded.head.etag), Some(loaded), &mut expanded, &mut writer);
+                        telling.write(&target, (name, &loaded.etag), Some(loaded), &mut expanded, &mut writer);
                     }
                     None => multistatus::status(&mut writer, &target.href_of(name), Line::NotFound),
                 }

@@ -65,6 +65,7 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
         places: VecDeque::new(),
         page: VecDeque::new(),
         after: None,
+        is_last_page: false,
         single: false,
         found: 0,
         effort: Effort::default(),
@@ -123,6 +124,8 @@ struct Search {
     page: VecDeque<Candidate>,
     /// The last candidate of the first place; `None` before its first page.
     after: Option<ResourceName>,
+    /// Whether there is nothing after the page of the first place.
+    is_last_page: bool,
     /// Whether one object was asked, and no index.
     single: bool,
     found: u32,
@@ -184,7 +187,7 @@ impl Search {
             let mut tx = reading(&self.store, &mut self.first).await?;
             if self.page.is_empty() && !self.turn_page(&mut tx, &target, kind).await? {
                 self.places.pop_front();
-                self.after = None;
+                (self.after, self.is_last_page) = (None, false);
                 self.first = Some(tx);
                 continue;
             }
@@ -206,13 +209,14 @@ impl Search {
 
     /// Fills the page; false if there is nothing more in this place.
     async fn turn_page(&mut self, tx: &mut ReadTx, target: &Target, kind: ComponentKind) -> Result<bool, StoreError> {
-        if self.single {
+        if self.single || self.is_last_page {
             return Ok(false);
         }
         let Window { from, to } = self.question.hint.window.unwrap_or(Window::ALL);
         let page = tx.candidates(&target.access, kind, (from, to), self.after.as_ref(), PAGE).await?;
-        self.after = page.last().map(|last| last.name.clone()).or(self.after.take());
-        self.page = page.into();
+        self.after = page.found.last().map(|last| last.name.clone());
+        self.is_last_page = !page.more;
+        self.page = page.found.into();
         Ok(!self.page.is_empty())
     }
 
@@ -241,7 +245,8 @@ impl Search {
                 looked.push((candidate, standing));
             }
         }
-        let load_of = |standing: &Standing| if matches!(standing, Standing::Unknown(_)) { Load::Body } else { told };
+        let to_read = if told == Load::Head { Load::Whole } else { told.max(Load::Body) };
+        let load_of = |standing: &Standing| if matches!(standing, Standing::Unknown(_)) { to_read } else { told };
         let wanted: Vec<(ResourceName, Load)> =
             looked.iter().map(|(candidate, standing)| (candidate.name.clone(), load_of(standing))).collect();
         let (taken, mut found) = load(tx, &target.access, &wanted).await?;
@@ -255,7 +260,7 @@ impl Search {
                 // It was deleted since the page was read.
                 return None;
             }
-            let etag = loaded.as_ref().map_or(&candidate.etag, |loaded| &loaded.head.etag).clone();
+            let etag = loaded.as_ref().map_or(&candidate.etag, |loaded| &loaded.etag).clone();
             Some(Piece { standing, name, etag, loaded })
         });
         Ok(pieces.collect())

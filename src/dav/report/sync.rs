@@ -40,7 +40,9 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
     let (targets, _) = asked.everything(&mut tx, None).await?;
     let target = Arc::new(targets.into_iter().next().ok_or(DavError::NotFound)?);
     let since = since(&token.text(), asked.store.epoch(), &target)?;
-    if since.0 > 0 && since < tx.forgotten(&target.access).await? {
+    // Most who ask are up to date, and the calendar was read with its access.
+    let is_up_to_date = since.0 > 0 && since == target.calendar.seq;
+    if since.0 > 0 && !is_up_to_date && since < tx.forgotten(&target.access).await? {
         return Err(Precondition::ValidSyncToken.into());
     }
 
@@ -59,7 +61,7 @@ pub async fn answer(asked: Asked<'_>) -> Result<axum::http::Response<axum::body:
     if since.0 == 0 && nresults.is_none() {
         // The calendar was read with its access; its count of changes then is what this answer reaches up to.
         sync.listing = Some((Seq(0), target.calendar.seq));
-    } else {
+    } else if !is_up_to_date {
         let most = nresults.unwrap_or(CHANGES_MAX).min(CHANGES_MAX);
         let changes = tx.changes(&target.access, since, most).await?;
         sync.token = token_of(asked.store, &target, changes.up_to);
@@ -152,7 +154,7 @@ impl Sync {
             .collect();
         let (taken, found) = match depth {
             Load::Index => (wanted.len(), HashMap::new()),
-            Load::Head | Load::Body => {
+            Load::Head | Load::Body | Load::Whole => {
                 let mut tx = reading(&self.store, &mut self.first).await?;
                 load(&mut tx, &self.target.access, &wanted).await?
             }
@@ -167,7 +169,7 @@ impl Sync {
                 let tag: Option<&ETag> = match (&entry.etag, depth) {
                     (Some(etag), Load::Index) => Some(etag),
                     // One that went since is told as gone now, and once more by the next sync.
-                    (Some(_), Load::Head | Load::Body) => loaded.map(|loaded| &loaded.head.etag),
+                    (Some(_), Load::Head | Load::Body | Load::Whole) => loaded.map(|loaded| &loaded.etag),
                     (None, _) => None,
                 };
                 match tag {

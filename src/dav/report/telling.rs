@@ -12,7 +12,7 @@ use super::zone;
 use crate::dav::error::{DavError, Precondition};
 use crate::dav::headers::Preferences;
 use crate::dav::multistatus::Line;
-use crate::dav::path::{Kind, calendar_href, segment};
+use crate::dav::path::{Href, Kind, calendar_href, segment};
 use crate::dav::props::{ObjectSubject, Plan, PropRequest, Scene, Subject};
 use crate::domain::access::Access;
 use crate::domain::calendar::Calendar;
@@ -66,15 +66,19 @@ pub enum Load {
     Index,
     /// Everything but the body.
     Head,
-    /// The body too.
+    /// The body and its tag.
     Body,
+    /// The body and everything else.
+    Whole,
 }
 
 /// An object as it was loaded.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// Everything but the body.
-    pub head: ObjectHead,
+    /// The tag of the bytes.
+    pub etag: ETag,
+    /// Everything but the body, if it was wanted.
+    pub head: Option<ObjectHead>,
     /// The body, if it was wanted.
     pub bytes: Option<Bytes>,
 }
@@ -121,7 +125,8 @@ impl Telling {
     #[must_use]
     pub fn load(&self) -> Load {
         match (&self.data, self.plan.needs().head) {
-            (Some(_), _) => Load::Body,
+            (Some(_), true) => Load::Whole,
+            (Some(_), false) => Load::Body,
             (None, true) => Load::Head,
             (None, false) => Load::Index,
         }
@@ -142,29 +147,29 @@ impl Telling {
         expanded: &mut usize,
         writer: &mut Writer,
     ) {
-        let href = target.href_of(name);
+        let href = Href::in_calendar(&target.href, name);
         let subject = |data| {
             Subject::Object(ObjectSubject {
                 calendar: &target.calendar,
                 name,
                 etag,
-                head: loaded.map(|loaded| &loaded.head),
+                head: loaded.and_then(|loaded| loaded.head.as_ref()),
                 data,
             })
         };
         let (Some(data), Some(bytes)) = (&self.data, loaded.and_then(|loaded| loaded.bytes.as_ref())) else {
-            return self.plan.write_at(&href, &self.scene, &subject(None), writer);
+            return self.plan.write_at(href, &self.scene, &subject(None), writer);
         };
         let text = if *expanded < EXPANDED_BYTES_MAX { data.render(bytes, &target.reader).ok() } else { None };
         match text {
             Some(text) => {
                 *expanded = expanded.saturating_add(text.len().saturating_sub(bytes.len()));
-                self.plan.write_at(&href, &self.scene, &subject(Some(&text)), writer);
+                self.plan.write_at(href, &self.scene, &subject(Some(&text)), writer);
             }
             None => {
                 *expanded = expanded.saturating_add(super::expand::EXPANDED_BYTES_MAX);
                 writer.open(&names::RESPONSE);
-                writer.leaf(&names::HREF, &href);
+                href.write(writer);
                 self.plan_without_data.write_propstats(&self.scene, &subject(None), writer);
                 too_much(writer);
                 writer.close(&names::RESPONSE);
@@ -196,26 +201,30 @@ pub async fn load(
     access: &Access,
     wanted: &[(ResourceName, Load)],
 ) -> Result<(usize, HashMap<ResourceName, Loaded>), StoreError> {
-    let named = |wanted: &[(ResourceName, Load)], exactly: Load| -> Vec<ResourceName> {
-        wanted.iter().filter(|(_, load)| *load == exactly).map(|(name, _)| name.clone()).collect()
+    let named = |wanted: &[(ResourceName, Load)], is_wanted: fn(Load) -> bool| -> Vec<ResourceName> {
+        wanted.iter().filter(|(_, load)| is_wanted(*load)).map(|(name, _)| name.clone()).collect()
     };
-    let (mut taken, mut bodies) = (wanted.len(), named(wanted, Load::Body));
+    let (mut taken, mut names) = (wanted.len(), named(wanted, has_body));
     // Nearly always all of them fit; only where they do not is it worth to know which.
-    let mut objects = tx.objects_named(access, &bodies, GROUP_BYTES_MAX).await?;
-    if objects.is_none() {
-        taken = fitting(wanted, &tx.heads_named(access, &bodies).await?);
-        bodies = named(wanted.get(..taken).unwrap_or(wanted), Load::Body);
-        objects = tx.objects_named(access, &bodies, usize::MAX).await?;
+    let mut bodies = tx.bodies_named(access, &names, GROUP_BYTES_MAX).await?;
+    if bodies.is_none() {
+        taken = fitting(wanted, &tx.heads_named(access, &names).await?);
+        names = named(wanted.get(..taken).unwrap_or(wanted), has_body);
+        bodies = tx.bodies_named(access, &names, usize::MAX).await?;
     }
-    let heads = named(wanted.get(..taken).unwrap_or(wanted), Load::Head);
-    let heads = tx.heads_named(access, &heads).await?.into_iter();
+    let bodies = bodies.unwrap_or_default().into_iter();
     let mut found: HashMap<ResourceName, Loaded> =
-        heads.map(|head| (head.name.clone(), Loaded { head, bytes: None })).collect();
-    for object in objects.unwrap_or_default() {
-        let name = object.head.name.clone();
-        found.insert(name, Loaded { head: object.head, bytes: Some(object.bytes) });
+        bodies.map(|body| (body.name, Loaded { etag: body.etag, head: None, bytes: Some(body.bytes) })).collect();
+    let heads = named(wanted.get(..taken).unwrap_or(wanted), |load| matches!(load, Load::Head | Load::Whole));
+    for head in tx.heads_named(access, &heads).await? {
+        let (name, etag) = (head.name.clone(), head.etag.clone());
+        found.entry(name).or_insert(Loaded { etag, head: None, bytes: None }).head = Some(head);
     }
     Ok((taken, found))
+}
+
+fn has_body(load: Load) -> bool {
+    matches!(load, Load::Body | Load::Whole)
 }
 
 /// How many of these fit together, at least one that has a body.
@@ -223,7 +232,7 @@ fn fitting(wanted: &[(ResourceName, Load)], heads: &[ObjectHead]) -> usize {
     let sizes: HashMap<&ResourceName, i64> = heads.iter().map(|head| (&head.name, head.bytes_len)).collect();
     let (mut bytes, mut bodies) = (0_i64, 0);
     let fits = |(name, load): &&(ResourceName, Load)| {
-        if *load == Load::Body {
+        if has_body(*load) {
             bytes = bytes.saturating_add(sizes.get(name).copied().unwrap_or(0));
             bodies += 1;
         }

@@ -42,7 +42,7 @@ impl ETag {
     /// As headers and `DAV:getetag` carry it.
     #[must_use]
     pub fn quoted(&self) -> String {
-        format!("\"{}\"", self.0)
+        ["\"", &self.0, "\""].concat()
     }
 }
 
