@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::answer::{Answer, Key};
 use super::appointments::check_word;
-use super::extract::{Body, Demands, Id, Nothing, Query, Who, given, is_id};
+use super::extract::{Body, Demands, Id, Nothing, Query, Who, is_id};
+use super::given::given;
 use super::page::{Page, PageQuery};
 use super::problem::Problem;
 use super::times::stamp;

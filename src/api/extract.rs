@@ -1,17 +1,13 @@
 //! What a handler is given: the caller, the body, the query, the id, the demands. Refused here, it never reaches one.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use axum::RequestPartsExt;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, DeserializeOwned, MapAccess};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::problem::{Code, Problem};
@@ -219,29 +215,6 @@ fn said_by_serde(path: &str, message: &str) -> Problem {
         "." | "?" => Problem::new(Code::BadValue, sentence),
         path => Problem::value(path, sentence),
     }
-}
-
-/// Tells `null` from a field that is not there: a field of type `Option<Option<T>>` takes it, one of type `Option<T>`
-/// does not.
-pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
-}
-
-/// As [`given`], for a field that is an object: an array would be taken for the fields in their order.
-pub(super) fn given_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    struct Object<T>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::deserialize(MapAccessDeserializer::new(map))
-        }
-    }
-    from.deserialize_map(Object(PhantomData)).map(Some)
 }
 
 /// The query, of the shape `T`; what `T` does not name is refused.

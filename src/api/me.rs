@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::appointments::check_word;
-use super::extract::{Body, Holder, Nothing, Query, Visitor, given};
+use super::extract::{Body, Holder, Nothing, Query, Visitor};
+use super::given::given;
 use super::problem::Problem;
 use super::times::stamp;
 use crate::auth::Gate;

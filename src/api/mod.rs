@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `problem` | errors as RFC 9457, each with a stable code |
 //! | `extract` | caller, body, query, id and demands, refused before a handler runs |
+//! | `given` | fields that may be left out |
 //! | `answer` | answers that an `Idempotency-Key` can call for again |
 //! | `page`, `times` | pages with totals; times in JSON |
 //! | `openapi`, `docs` | the document generated from the handlers, and a page to read it |
@@ -33,6 +34,7 @@ mod erasure;
 mod export;
 mod extract;
 mod feeds;
+mod given;
 mod me;
 mod openapi;
 mod page;

@@ -196,6 +196,9 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
         return Act::Arrived;
     }
     let same = mapping.base_item.as_ref().is_some_and(|base| ground.up.normal(base) == ground.up.normal(item));
+    if let (true, Some(base), Some(_)) = (is_older_create(mapping), &mapping.base, local) {
+        return Act::Absorb { base: base.clone(), push: ground.link.settings.direction.pushes() };
+    }
     match (&mapping.state, local) {
         // What was withdrawn or kept after a removal is not brought here by being heard of.
         (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Expanded | ParkReason::OwnCopy), _) => Act::Note,
@@ -229,6 +232,13 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
         (_, Some(_)) if same && ground.decision.is_none() => Act::Note,
         (_, Some(local)) => both(ground, mapping, local, item),
     }
+}
+
+/// Whether a mapping's item stands for a create before the one that was last tried, whose key was taken: what it says was
+/// said by us and is not known here any more.
+pub fn is_older_create(mapping: &Mapping) -> bool {
+    let older = matches!(&mapping.state, MappingState::Unsure { call, .. } if call.create && call.version == 0);
+    older && mapping.base.is_some() && mapping.base_item.is_none() && mapping.tried().is_none()
 }
 
 /// Whether an item is in the very state in which it was last.

@@ -17,6 +17,11 @@ pub trait Planned: Clone {
 
     /// Whether it strikes notifications.
     fn of_delivery(&self) -> bool;
+
+    /// Whether it only befalls requests for a further page.
+    fn of_further_pages(&self) -> bool {
+        false
+    }
 }
 
 /// When a fault strikes. Without conditions: at the next request it fits.
@@ -140,7 +145,9 @@ impl<F: Planned> Faults<F> {
 
     pub(crate) fn pick(&mut self, call: F::Call, method: &str, path: &str) -> Option<F> {
         let scripted = |rule: &Rule<F>| !rule.fault.of_delivery() && rule.matches(call, method, path);
-        self.scripted(scripted).or_else(|| self.by_chance(|fault| fault.fits(call)))
+        let further = path.contains("pageToken=");
+        self.scripted(scripted)
+            .or_else(|| self.by_chance(|fault| fault.fits(call) && (further || !fault.of_further_pages())))
     }
 
     pub(crate) fn pick_delivery(&mut self) -> Option<F> {

@@ -8,7 +8,7 @@ use super::people::{self, AttendeeInput};
 use super::reminders::{self, ReminderInput};
 use super::schedule;
 use super::text::{self, Limit};
-use crate::api::extract::given;
+use crate::api::given::given;
 use crate::api::problem::{Code, Problem};
 use crate::domain::appointment::{Appointment, FACT_CHARS_MAX, Facts, Recurrence, Status};
 use crate::ics::When;

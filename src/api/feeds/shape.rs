@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::appointments::{calendar_named, check_word, reader_zone};
-use crate::api::extract::{Visitor, given, given_object};
+use crate::api::extract::Visitor;
+use crate::api::given::{given, given_object};
 use crate::api::problem::Problem;
 use crate::api::times::{Given, stamp};
 use crate::domain::access::Right;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::words::{
     DeleteName, DirectionName, FieldName, OperatorName, PolicyName, PrivacyName, ResolutionName, UnsupportedName,
 };
-use crate::api::extract::{given, given_object};
+use crate::api::given::{given, given_object};
 use crate::api::problem::Problem;
 use crate::api::times::{Given, stamp};
 use crate::domain::sync::{

@@ -28,7 +28,7 @@ pub struct Mapping {
     pub base: Option<Bytes>,
     /// The item as the provider gave it back at that time.
     pub base_item: Option<Snapshot>,
-    /// The latest the provider said, where that is not agreed on yet.
+    /// The latest the provider said, where that is not agreed on yet; or what was tried, see [`Mapping::tried`].
     pub seen_item: Option<Snapshot>,
     /// The last full listing that had it.
     pub generation: i64,
@@ -57,6 +57,13 @@ const BURIED_HERE: i64 = -1;
 const BURIED_THERE: i64 = -2;
 
 impl Mapping {
+    /// What an earlier create carried of which nobody knows whether it arrived: what is heard of may say that.
+    #[must_use]
+    pub fn tried(&self) -> Option<&Snapshot> {
+        let open = matches!(self.state, MappingState::Synced | MappingState::Pushing(_) | MappingState::Unsure { .. });
+        self.seen_item.as_ref().filter(|_| open && self.base_item.is_none() && self.base.is_some())
+    }
+
     /// Remembers an item that is gone, and how it went.
     pub fn bury(&mut self, how: Buried) {
         self.state = MappingState::Tombstoned;

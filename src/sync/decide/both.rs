@@ -29,8 +29,11 @@ pub(super) fn both(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: 
             // What was agreed on may be unreadable, from an answer that was not as it should be: then it said what the base
             // says.
             Some(held) => ground.up.put(held, Some(&base), ground.lens).unwrap_or_else(|_| base.clone()),
-            // Of a create whose answer was lost only what it carried is known.
-            None => as_far_as_sent(&base, &after).unwrap_or_else(|| base.clone()),
+            // Of a create whose answer was lost only what it carried is known, or what an earlier one had.
+            None => match mapping.tried().and_then(|tried| ground.up.put(tried, Some(&base), ground.lens).ok()) {
+                Some(tried) => as_far_as_sent(&tried, &after).unwrap_or(tried),
+                None => as_far_as_sent(&base, &after).unwrap_or_else(|| base.clone()),
+            },
         };
         Ok::<_, crate::upstream::Unfit>((before, after))
     })();

@@ -50,7 +50,8 @@ impl Listing {
 
     /// What the fold of new entries begins with.
     fn held<'a>(&'a self, id: &RemoteId, mapping: Option<&'a Mapping>) -> Option<&'a Snapshot> {
-        let known = mapping.and_then(|m| m.seen_item.as_ref().or(m.base_item.as_ref()));
+        let seen = |m: &'a Mapping| m.seen_item.as_ref().filter(|_| m.tried().is_none());
+        let known = mapping.and_then(|m| seen(m).or(m.base_item.as_ref()));
         if !self.full || self.names_all {
             return known;
         }

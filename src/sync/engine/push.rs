@@ -12,7 +12,7 @@ use super::{Engine, Job, Stop};
 use crate::domain::sync::{AttemptKind, Calling, MappingState, ParkReason, RemoteId, Snapshot, Way};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::store::{Buried, Mapping, Outgoing as Waiting};
-use crate::sync::decide::{Heard, Local, as_far_as_written, has_arrived, heard};
+use crate::sync::decide::{Heard, Local, as_far_as_written, has_arrived, heard, is_older_create};
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::upstream::{Failure, Outgoing, Written};
 
@@ -346,9 +346,7 @@ impl Engine {
             }
             Ok(Answered::There(id, item)) => {
                 let mut tx = self.held(job).await?;
-                // Our key was taken when the base was to be sent: what is there is something that we sent before it.
-                let older =
-                    matches!(&mapping.state, MappingState::Unsure { call, .. } if call.create && call.version == 0);
+                let older = is_older_create(&mapping);
                 if has_arrived(&*job.up, &mapping, &item) {
                     let generation = mapping.generation;
                     mapping.remote = Some(id.clone());
@@ -358,7 +356,7 @@ impl Engine {
                         tx.commit().await?;
                         return Ok(true);
                     }
-                } else if older && mapping.base.is_some() && mapping.base_item.is_none() {
+                } else if older {
                     // It stands for what was sent then; what has to be said now is looked at next.
                     mapping.remote = Some(id);
                     mapping.base_item = Some(item);
@@ -381,8 +379,12 @@ impl Engine {
             Ok(Answered::NotThere) => {
                 let mut tx = self.held(job).await?;
                 if matches!(call, Call::Find { .. }) {
-                    // It was never carried out: from the start; an undo is not begun again.
+                    // It was not carried out, or is not shown yet: from the start; an undo is not begun again.
                     let undoes = mapping.state.call().is_some_and(|call| call.undoes);
+                    if mapping.base_item.is_none() && mapping.seen_item.is_none() {
+                        let sent = mapping.state.call().filter(|call| call.create).and_then(|call| call.sent.clone());
+                        mapping.seen_item = sent.map(Snapshot);
+                    }
                     mapping.state =
                         if undoes { MappingState::Parked(ParkReason::Undone) } else { MappingState::Synced };
                     mapping.remote = None;

@@ -44,6 +44,21 @@ pub(in crate::upstream) fn without_theirs(before: &Held, now: Held, wanted: &Hel
     (known, any)
 }
 
+/// The instances after their series was changed, where that cannot be read: what they had of it follows it.
+pub(in crate::upstream) fn follow(held: &mut Held, was: &Event) {
+    let Some(master) = &held.master else { return };
+    for event in held.exceptions.values_mut().filter(|event| !is_cancelled(event)) {
+        for name in WRITTEN.iter().filter(|name| !["start", "end", "recurrence", "status"].contains(*name)) {
+            if differs(name, master, was) && !differs(name, event, was) {
+                match master.get(*name) {
+                    Some(value) => event.insert((*name).to_owned(), value.clone()),
+                    None => event.remove(*name),
+                };
+            }
+        }
+    }
+}
+
 fn is_same(one: &Event, other: &Event) -> bool {
     !text(one, "etag").is_empty() && text(one, "etag") == text(other, "etag")
 }
@@ -86,6 +101,16 @@ mod tests {
         }
         let reset = held("new", &json!({}));
         assert_eq!(without_theirs(&before, reset.clone(), &reset), (reset, false));
+    }
+
+    #[test]
+    fn what_an_instance_has_of_its_series_follows_it() {
+        let (was, mut now) = (held("old", &json!({})), held("new", &json!({ SLOT: on_11th("old") })));
+        follow(&mut now, was.master.as_ref().expect("a series"));
+        assert_eq!(now, held("new", &json!({ SLOT: on_11th("new") })));
+        let mut own = held("new", &json!({ SLOT: on_11th("own") }));
+        follow(&mut own, was.master.as_ref().expect("a series"));
+        assert_eq!(own, held("new", &json!({ SLOT: on_11th("own") })));
     }
 
     #[test]

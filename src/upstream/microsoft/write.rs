@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::lens::fields::{OWN_ID, body, own_property};
 use super::super::lens::held::{Event, Held, is_cancelled, text};
 use super::super::lens::steps::{Step, of_exceptions, of_master};
-use super::super::lens::theirs::without_theirs;
+use super::super::lens::theirs::{follow, without_theirs};
 use super::super::lens::time;
 use super::super::{At, Failure, Written};
 use super::body::{Invite, of};
@@ -130,7 +130,7 @@ impl Microsoft {
             private.insert(OWN_KEY.into(), json!(key));
         }
         let had_exceptions = !held.exceptions.is_empty() || !wanted.exceptions.is_empty();
-        held.master = Some(changed);
+        let was = held.master.replace(changed).unwrap_or_default();
         if had_exceptions {
             // The change may have reset exceptions: what they say now is what counts, but for what somebody else did.
             match self.whole(at, id.as_str()).await {
@@ -142,7 +142,10 @@ impl Microsoft {
                     held = known;
                 }
                 Ok(None) => return Ok(written(id, held, Some(Failure::Changed))),
-                Err(failure) => return Ok(written(id, held, Some(failure))),
+                Err(failure) => {
+                    follow(&mut held, &was);
+                    return Ok(written(id, held, Some(failure)));
+                }
             }
         } else {
             held.exceptions.clear();

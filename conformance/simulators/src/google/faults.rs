@@ -318,6 +318,10 @@ impl faults::Planned for Fault {
     fn of_delivery(&self) -> bool {
         matches!(self, Self::DropDelivery | Self::DuplicateDelivery | Self::DelayDelivery { .. })
     }
+
+    fn of_further_pages(&self) -> bool {
+        matches!(self, Self::PageTokenExpired)
+    }
 }
 
 /// When a fault strikes.
