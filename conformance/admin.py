@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from google_sync import ACCOUNT, Google, call, event, until
@@ -86,6 +87,17 @@ def judge(tally: Tally, facts: dict) -> None:
     connection = next(c for c in get("/connections/?provider=google&status=active")["connections"] if c["account"] == ACCOUNT)
     of = f"/connections/{connection['connection_id']}"
 
+    def told_of(answer: dict) -> list[str]:
+        """What the audit says under a request's id, once it says how it ended."""
+        told: list[str] = []
+
+        def ended() -> bool:
+            told[:] = [e["event"] for e in get(f"/audit-events/?text={answer['result']['correlation_id']}")["audit_events"] if e["event"] != "calendar_sync_retry"]
+            return len(told) > 1
+
+        until(ended)
+        return told[::-1]
+
     # A fault that passes, one that is given up to a manager, and its replay.
     status, _ = call(google.base + "faults", [{"call": "events.insert", "fault": {"backend": {"status": 503}}}])
     tally.equal("a fault is ordered", status, 200)
@@ -106,9 +118,7 @@ def judge(tally: Tally, facts: dict) -> None:
         if tally.equal("a replay is answered", status, 200):
             tally.equal("with these fields", (set(answer), answer["attempt_id"]), ({"message", "attempt_id", "result"}, one["attempt_id"]))
             tally.check("and this result", RESULT <= set(answer["result"]), answer)
-            came_to = [e["event"] for e in get(f"/audit-events/?text={answer['result']['correlation_id']}")["audit_events"]]
-            tally.check("it is audited as asked for", "calendar_sync_manual_replay_requested" in came_to, came_to)
-            tally.check("and as ended", answer["result"]["status"] == "running" or "calendar_sync_manual_replay_success" in came_to, came_to)
+            tally.equal("it is audited as asked for and as ended", told_of(answer), ["calendar_sync_manual_replay_requested", "calendar_sync_manual_replay_success"])
         tally.check("it is replayed", status == 200 and answer["result"]["status"] == "success", answer)
     tally.check("the event reaches Google", until(lambda: there("Held up") == 1) is not None)
     good = get("/sync-attempts/?status=success")["sync_attempts"][0]
@@ -159,6 +169,14 @@ def judge(tally: Tally, facts: dict) -> None:
             tally.equal("its fields", set(answer), {"message", "connection_id", "provider", "result"})
             tally.check("and those of the result", RESULT <= set(answer["result"]), answer)
             tally.equal("it names the connection", answer["connection_id"], connection["connection_id"])
+            tally.equal("it is audited as asked for and as ended", told_of(answer), ["calendar_connection_resync_requested", "calendar_connection_resync_completed"])
+
+    # Resyncs of everything, all at once: whoever is not first is told by whoever is.
+    with ThreadPoolExecutor(4) as several:
+        answers = list(several.map(lambda _: post(f"{of}/resync/"), range(4)))
+    for status, answer in answers:
+        if tally.equal("each is answered", status, 200):
+            tally.equal("and told how it ended", told_of(answer), ["calendar_connection_resync_requested", "calendar_connection_resync_completed"])
     titles = google.titles()
     tally.equal("nothing is doubled", sorted(set(titles)), titles)
 

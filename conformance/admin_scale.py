@@ -63,7 +63,7 @@ def fill(database: str, attempts: int, now: int) -> list[str]:
         f"case when i % 3 = 0 then 'list_changes' else 'upsert' end, case when i % 3 = 0 then 'pull' else 'push' end, null, 'e' || i, "
         f"case when {failed} then 'failed' else 'success' end, case when {failed} then 'transient' end, case when {failed} then 'boom ' || (i % 1000) end, 0, null, "
         f"case when {exhausted} then 1 else 0 end, {start}, {start}, 'c' || i, 0 from {count(attempts)} n",
-        "insert into attempt_days select a.firm_id, a.started_ms / 86400000, 0, k.provider, a.operation, a.way, a.outcome, coalesce(a.error_class, ''), a.max_retries_reached, 1, "
+        "insert into attempt_days (firm_id, day, shard, provider, operation, way, outcome, error_class, max_retries_reached, kept, attempts) select a.firm_id, a.started_ms / 86400000, 0, k.provider, a.operation, a.way, a.outcome, coalesce(a.error_class, ''), a.max_retries_reached, 1, "
         "count(*) from attempts a join connections k on k.firm_id = a.firm_id and k.connection_id = a.connection_id group by 1, 2, 4, 5, 6, 7, 8, 9",
     ]
 

@@ -253,10 +253,16 @@ async fn what_managers_see_is_the_same_on_the_command_line_and_over_http() {
     refused(folder, "admin attempts --start-date soon", "start_date:");
     refused(folder, "admin connections --firm nowhere", "there is no firm");
     assert_eq!(run(folder, "admin attempts --status odd").0, 2);
+    done(folder, "admin take-away");
+    done(folder, "app-password add ada");
     let mut tx = app.store().read().await.expect("a transaction");
     let trail = tx.audit_events(&user.firm, 0, 1_000).await.expect("a query");
     let of_console: Vec<_> = trail.iter().filter(|e| e.act.actor == "console").map(|e| &e.act).collect();
-    assert!(of_console.iter().all(|act| act.address.is_empty()));
+    assert!(of_console.iter().all(|act| act.address.is_empty() && !act.correlation_id.is_empty()));
+    assert_eq!(of_console.iter().filter(|act| act.action == "app_password_added").count(), 1);
+    let taken = of_console.iter().find(|act| act.action == "old_records_taken_away").expect("it is told");
+    let taken: serde_json::Value = serde_json::from_str(&taken.details).expect("JSON");
+    assert_eq!(taken, serde_json::json!({ "attempts": 0, "runs": 0, "versions": 0, "tombstones": 0 }));
     let has = |action: &str, target: &str| of_console.iter().any(|act| act.action == action && act.target == target);
     assert!(has("calendar_admin_read", "sync-attempts") && has("calendar_admin_read", "metrics-summary"));
     assert!(has("calendar_connection_paused", connection.as_str()));

@@ -16,7 +16,7 @@ use kalends::domain::sync::{
 };
 use kalends::domain::time::{DAY_MS, MINUTE_MS};
 use kalends::store::{
-    AttemptFilter, Conflict, ConflictFilter, Due, LEASE_MS, Lease, Link, LinkSettings, Mapping, NewAttempt,
+    AttemptFilter, Conflict, ConflictFilter, Due, LEASE_MS, Lease, Link, LinkSettings, Mapping, NewAttempt, NewAudit,
     NewConnection, NewLink, OauthState, RunFilter, RunItem, RunTotals, Store, User, WriteTx,
 };
 use support::on_both;
@@ -414,7 +414,7 @@ async fn a_lost_lease_writes_nothing(bench: &Bench) {
     let before = ada.read_link(&link.id).await;
     let mut tx = write(&bench.store).await;
     tx.set_cursor(&lost, Some("late"), 9, Some("page")).await.expect("a query");
-    let begun = tx.begin_pull(&lost).await.expect("a query");
+    let begun = tx.begin_pull(&lost, before.due).await.expect("a query");
     tx.end_pull(&lost, begun, RunStatus::Failed, (START, RunKind::Full)).await.expect("a query");
     tx.clear_confirmation(&lost).await.expect("a query");
     tx.commit().await.expect("a commit");
@@ -432,8 +432,9 @@ async fn whoever_asks_during_a_run_is_not_forgotten(bench: &Bench) {
     let lease = ada.lease(&link).await;
     let next = |bench: &Bench| (bench.store.now().plus_ms(15 * MINUTE_MS), RunKind::Pull);
     let run = async |asks: &[(RunKind, i64)], takes_ms: i64| {
+        let was = ada.read_link(&link.id).await.due;
         let mut tx = write(&bench.store).await;
-        let begun = tx.begin_pull(&lease).await.expect("begun");
+        let begun = tx.begin_pull(&lease, was).await.expect("begun");
         tx.commit().await.expect("a commit");
         bench.clock.advance_ms(takes_ms);
         for (kind, after_ms) in asks {
@@ -458,8 +459,19 @@ async fn whoever_asks_during_a_run_is_not_forgotten(bench: &Bench) {
     let (due, _) = run(&[(RunKind::Webhook, LEASE_MS)], 0).await;
     assert!(due <= LEASE_MS, "{due}: also when asked for the very time that stands for nobody");
 
+    // Who asks between the look at the link and the run's beginning asks for another one.
+    let was = ada.read_link(&link.id).await.due;
     let mut tx = write(&bench.store).await;
-    let begun = tx.begin_pull(&lease).await.expect("begun");
+    let now = tx.now();
+    assert!(tx.ask_for_run(&link.firm, &link.id, RunKind::Resync, now).await.expect("asked"));
+    let begun = tx.begin_pull(&lease, was).await.expect("begun");
+    tx.end_pull(&lease, begun, RunStatus::Success, next(bench)).await.expect("ended");
+    tx.commit().await.expect("a commit");
+    let left = ada.read_link(&link.id).await;
+    assert!(left.due <= bench.store.now() && left.due_kind == RunKind::Resync, "{left:?}");
+
+    let mut tx = write(&bench.store).await;
+    let begun = tx.begin_pull(&lease, left.due).await.expect("begun");
     tx.end_pull(&lease, begun, RunStatus::Failed, next(bench)).await.expect("ended");
     tx.end_pull(&lease, begun, RunStatus::Failed, next(bench)).await.expect("ended");
     tx.commit().await.expect("a commit");
@@ -480,8 +492,9 @@ async fn what_is_due_is_found_and_what_waits_is_not(bench: &Bench) {
     assert_eq!(look().await, (1, Some(0)), "a new link");
     let lease = ada.lease(&link).await;
     assert_eq!(look().await, (0, Some(LEASE_MS)), "somebody works on it");
+    let was = ada.read_link(&link.id).await.due;
     let mut tx = write(&bench.store).await;
-    let begun = tx.begin_pull(&lease).await.expect("begun");
+    let begun = tx.begin_pull(&lease, was).await.expect("begun");
     tx.end_pull(&lease, begun, RunStatus::Success, (START.plus_ms(DAY_MS), RunKind::Pull)).await.expect("ended");
     tx.release(&lease).await.expect("released");
     tx.commit().await.expect("a commit");
@@ -511,7 +524,7 @@ async fn what_is_due_is_found_and_what_waits_is_not(bench: &Bench) {
     let mut tx = write(&bench.store).await;
     let out = tx.outgoing(&link.firm, &link.id).await.expect("a query").remove(0);
     assert_eq!((out.object.clone(), out.tries, out.by_user), (object, 0, true));
-    tx.put_off(&lease, &out, 1, bench.store.now().plus_ms(2_000)).await.expect("put off");
+    tx.put_off(&lease, &out, (1, bench.store.now().plus_ms(2_000)), Some("503")).await.expect("put off");
     tx.release(&lease).await.expect("released");
     tx.commit().await.expect("a commit");
     assert_eq!(look().await, (0, Some(2_000)), "it waits for its next try");
@@ -578,7 +591,7 @@ async fn what_is_queued_again_stays_queued(bench: &Bench) {
     let settle = async |out: &kalends::store::Outgoing| {
         let mut tx = write(&bench.store).await;
         tx.unqueue(&lease, out).await.expect("unqueued");
-        tx.put_off(&lease, out, 3, START.plus_ms(DAY_MS)).await.expect("put off");
+        tx.put_off(&lease, out, (3, START.plus_ms(DAY_MS)), Some("503")).await.expect("put off");
         tx.commit().await.expect("a commit");
     };
     let taken = take().await.remove(0);
@@ -865,8 +878,13 @@ async fn what_is_old_is_taken_away(bench: &Bench) {
     record(3).await;
     let longer = kalends::store::Kept { attempts_ms: 200 * DAY_MS, versions_ms: 200 * DAY_MS, ..Default::default() };
     let nothing = kalends::store::Removed::default();
-    assert_eq!(bench.store.take_away_now(&longer).await.expect("taken away"), nothing, "it is kept as long as is said");
-    let removed = bench.store.take_away_now(&kalends::store::Kept::default()).await.expect("taken away");
+    assert_eq!(
+        bench.store.take_away_now(&longer, &NewAudit::default()).await.expect("taken away"),
+        nothing,
+        "it is kept as long as is said"
+    );
+    let removed =
+        bench.store.take_away_now(&kalends::store::Kept::default(), &NewAudit::default()).await.expect("taken away");
     assert_eq!((removed.attempts, removed.runs, removed.versions, removed.tombstones), (700, 1, 3, 0));
     let mut tx = bench.store.read().await.expect("a transaction");
     let kept = tx.attempts(&link.firm, &AttemptFilter::default(), None, 100).await.expect("a query");
@@ -878,14 +896,15 @@ async fn what_is_old_is_taken_away(bench: &Bench) {
     assert_eq!(tx.forgotten(&access).await.expect("a query"), Seq(0));
     drop(tx);
     bench.clock.advance_ms(302 * DAY_MS);
-    let removed = bench.store.take_away_now(&kalends::store::Kept::default()).await.expect("taken away");
+    let removed =
+        bench.store.take_away_now(&kalends::store::Kept::default(), &NewAudit::default()).await.expect("taken away");
     assert_eq!((removed.attempts, removed.versions, removed.tombstones), (3, 1, 1));
     let forgotten = bench.store.read().await.expect("a transaction").forgotten(&access).await.expect("a query");
     assert_eq!(forgotten, deleted_at, "an older token is none any more");
     let report = bench.store.doctor().await.expect("a report");
     assert_eq!(report.findings, []);
     assert_eq!(
-        bench.store.take_away_now(&kalends::store::Kept::default()).await.expect("taken away"),
+        bench.store.take_away_now(&kalends::store::Kept::default(), &NewAudit::default()).await.expect("taken away"),
         kalends::store::Removed::default()
     );
 }

@@ -32,6 +32,12 @@ pub struct Errand<'a> {
 }
 
 impl App {
+    /// An id for what is done from the command line.
+    #[must_use]
+    pub fn correlation_id(&self) -> String {
+        hex::encode(self.store().chance().bytes::<12>())
+    }
+
     /// Does an errand; what came of it, or a sentence that says why nothing did.
     ///
     /// # Errors
@@ -47,7 +53,7 @@ impl App {
         request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
         request.extensions_mut().insert(Console(errand.firm.clone()));
         request.extensions_mut().insert(Visit {
-            correlation_id: hex::encode(self.store().chance().bytes::<12>()),
+            correlation_id: self.correlation_id(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             base_url: String::new(),
         });

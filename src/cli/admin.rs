@@ -67,7 +67,7 @@ enum AdminCommand {
     /// List attempts, newest first
     Attempts {
         /// Ended so
-        #[arg(long, value_parser = ["success", "failed", "exhausted", "pending_retry"])]
+        #[arg(long, value_parser = ["success", "failed", "exhausted", "pending_retry", "eligible_for_retry"])]
         status: Option<String>,
         /// Failed so
         #[arg(long, value_parser = CLASSES)]
@@ -87,7 +87,7 @@ enum AdminCommand {
         #[arg(long)]
         include_exhausted: bool,
         /// Those alone
-        #[arg(long, value_parser = ["failed", "exhausted", "pending_retry"])]
+        #[arg(long, value_parser = ["failed", "exhausted", "pending_retry", "eligible_for_retry"])]
         status: Option<String>,
         /// Failed so
         #[arg(long, value_parser = CLASSES)]
@@ -245,7 +245,10 @@ pub(super) async fn admin(args: AdminArgs, app: &App, output: &Output) -> Done {
             act(format!("connections/{}/revoke", plain(&id)?)).await?
         }
         AdminCommand::Confirm { id } => act(format!("links/{}/confirm", plain(&id)?)).await?,
-        AdminCommand::TakeAway => serde_json::to_value(app.store().take_away_now(&app.kept()).await?)?,
+        AdminCommand::TakeAway => {
+            let act = super::act(app, "old_records_taken_away", "");
+            serde_json::to_value(app.store().take_away_now(&app.kept(), &act).await?)?
+        }
     };
     say(output, &told);
     match told.pointer("/result/status").and_then(Value::as_str) {

@@ -208,15 +208,21 @@ async fn user_named(app: &App, name: &str) -> Result<User, Failure> {
     user.ok_or_else(|| Failure::new(format!("there is no user {name:?}; kalends user list shows all")))
 }
 
-/// Records an act of the console.
-async fn audit(app: &App, user: &User, action: &str, target: &str) -> Done {
-    let act = crate::store::NewAudit {
+/// An act of the machine's own, which has no address.
+fn act(app: &App, action: &str, target: &str) -> crate::store::NewAudit {
+    crate::store::NewAudit {
         actor: "console".to_owned(),
         action: action.to_owned(),
         target: target.to_owned(),
         details: "{}".to_owned(),
-        ..crate::store::NewAudit::default()
-    };
+        correlation_id: app.correlation_id(),
+        address: String::new(),
+    }
+}
+
+/// Records an act of the console.
+async fn audit(app: &App, user: &User, action: &str, target: &str) -> Done {
+    let act = act(app, action, target);
     let mut tx = app.store().write().await?;
     tx.audit(&user.firm, &act).await?;
     Ok(tx.commit().await?)

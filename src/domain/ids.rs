@@ -76,6 +76,8 @@ id! {
     RunId
     /// One call-level operation inside a run.
     AttemptId
+    /// A resync or replay that a manager ordered.
+    OrderId
     /// Two sides that changed the same thing.
     ConflictId
     /// A webhook channel at a provider.

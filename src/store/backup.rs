@@ -37,7 +37,7 @@ pub enum BackupError {
 }
 
 /// The tables in an order in which foreign keys hold, with the keys they are read by.
-const TABLES: [(&str, &[&str]); 31] = [
+const TABLES: [(&str, &[&str]); 32] = [
     ("store_meta", &["name"]),
     ("firms", &["firm_id"]),
     ("users", &["firm_id", "user_id"]),
@@ -58,6 +58,7 @@ const TABLES: [(&str, &[&str]); 31] = [
     ("links", &["firm_id", "link_id"]),
     ("mappings", &["firm_id", "link_id", "mapping_id"]),
     ("outbox", &["firm_id", "link_id", "object_id"]),
+    ("orders", &["firm_id", "order_id", "link_id"]),
     ("runs", &["firm_id", "run_id"]),
     ("run_days", &["firm_id", "day", "shard", "provider", "kind", "status"]),
     ("run_items", &["firm_id", "run_id", "number"]),
@@ -84,6 +85,12 @@ const TABLES: [(&str, &[&str]); 31] = [
     ("notifications", &["firm_id", "notice_id", "way"]),
     ("jobs", &["name"]),
 ];
+
+/// The tables whose rows belong to firms, but for the firms themselves.
+pub(super) fn tables_of_firms() -> impl Iterator<Item = &'static str> {
+    let of_firms = TABLES.iter().filter(|(name, keys)| *name != "firms" && keys.first() == Some(&"firm_id"));
+    of_firms.map(|(name, _)| *name)
+}
 
 /// A column's name and whether it holds integers (`i`), text (`t`) or bytes (`b`).
 type Column = (String, char);

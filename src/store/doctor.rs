@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 
+use super::backup::tables_of_firms;
 use super::index::{index_columns, index_faults};
+use super::open::HASH_KEY_LOST;
 use super::sql::{StoreError, args};
 use super::trail::Trail;
 use super::tx::{ReadTx, Store};
@@ -63,6 +65,22 @@ impl Report {
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding { check, place, what: what.into() });
         }
+    }
+
+    /// A value that cannot be what we wrote is a finding of its own, and no reason to check nothing else.
+    fn unreadable(
+        &mut self,
+        check: &'static str,
+        place: String,
+        done: Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match done {
+            Err(StoreError::Corrupt(what)) => {
+                self.found(check, place, format!("something in it is unreadable: {what}"))
+            }
+            done => done?,
+        }
+        Ok(())
     }
 }
 
@@ -143,16 +161,40 @@ impl Store {
                 report.found(check, row.text(0)?, what);
             }
         }
-        tx.check_objects(&mut report).await?;
-        tx.check_versions(&mut report).await?;
+        tx.check_firms(&mut report).await?;
+        if tx.first("select 1 from store_meta where name = $1", args![HASH_KEY_LOST]).await?.is_some() {
+            let what = "the key of keyed hashes was gone and another was made: no token, app password or session of before \
+                        is known any more, and no audit trail of before is known for ours";
+            report.found("hash_key", "store_meta".to_owned(), what);
+        }
+        let done = tx.check_objects(&mut report).await;
+        report.unreadable("index", "objects".to_owned(), done)?;
+        let done = tx.check_versions(&mut report).await;
+        report.unreadable("version", "versions".to_owned(), done)?;
         for (firm, _) in tx.firms().await? {
-            tx.check_trail(&firm, &mut report).await?;
+            let done = tx.check_trail(&firm, &mut report).await;
+            report.unreadable("audit_chain", format!("audit_events of {firm}"), done)?;
         }
         Ok(report)
     }
 }
 
 impl ReadTx {
+    /// Rows of firms that do not exist, in every table that has firms.
+    async fn check_firms(&mut self, report: &mut Report) -> Result<(), StoreError> {
+        for table in tables_of_firms().filter(|table| !table.starts_with("audit_")) {
+            let sql = format!(
+                "select firm_id, count(*) from {table} t where not exists (select 1 from firms f \
+                 where f.firm_id = t.firm_id) group by firm_id order by firm_id limit 100"
+            );
+            for row in self.all(&sql, args![]).await? {
+                let what = format!("its firm does not exist ({} of {})", row.int(1)?, row.text(0)?);
+                report.found("orphan_of_firm", table.to_owned(), what);
+            }
+        }
+        Ok(())
+    }
+
     async fn check_trail(&mut self, firm: &FirmId, report: &mut Report) -> Result<(), StoreError> {
         let store = self.store.clone();
         let Some(head) = self.audit_head(firm).await? else {

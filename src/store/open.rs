@@ -183,6 +183,8 @@ async fn open_postgres(url: &str) -> Result<Db, OpenError> {
 
 const EPOCH: &str = "epoch";
 const HASH_KEY: &str = "hash_key";
+/// Stands in `store_meta` where users were there and the hash key was not.
+pub(super) const HASH_KEY_LOST: &str = "hash_key_lost";
 
 fn hash_key_place() -> Place<'static> {
     Place { table: "store_meta", row: HASH_KEY, column: "value" }
@@ -216,6 +218,14 @@ async fn birth(db: &Db, keys: &KeyRing, chance: &Chance) -> Result<(String, Born
         let plain = Zeroizing::new([chance.bytes::<KEY_BYTES>().as_slice(), &[TRAILS_SEALED]].concat());
         keys.seal(hash_key_place(), &plain, chance)
     };
+    let is_missing = !holds(db, "select 1 from store_meta where name = 'hash_key'").await?;
+    if is_missing && holds(db, "select 1 from users limit 1").await? {
+        // Whoever took the key away took more than we can bring back; the doctor is to know it too.
+        tracing::error!(
+            "the key of keyed hashes is gone; another is made, which knows no token and no trail of before"
+        );
+        meta(db, HASH_KEY_LOST, || b"1".to_vec()).await?;
+    }
     let sealed = meta(db, HASH_KEY, made).await?;
     let opened = keys.open(hash_key_place(), &sealed)?;
     Ok((String::from_utf8_lossy(&epoch).into_owned(), born_of(&opened)?))
@@ -264,6 +274,19 @@ pub(super) async fn hash_key_in(link: Link<'_>, keys: &KeyRing) -> Result<HashKe
     let row = link.first("select value from store_meta where name = $1", args![HASH_KEY]).await?;
     let sealed = row.map(|r| r.bytes(0)).transpose()?.unwrap_or_default();
     Ok(born_of(&keys.open(hash_key_place(), &sealed)?)?.key)
+}
+
+/// Whether a query finds anything.
+async fn holds(db: &Db, sql: &str) -> Result<bool, StoreError> {
+    Ok(match db {
+        Db::Sqlite { writer, .. } => {
+            let mut turn = writer.turn().await?;
+            let found = Link::Sqlite(turn.connection()?).first(sql, args![]).await?.is_some();
+            turn.commit().await?;
+            found
+        }
+        Db::Postgres(pool) => Link::Postgres(&mut *pool.acquire().await?).first(sql, args![]).await?.is_some(),
+    })
 }
 
 async fn meta(db: &Db, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StoreError> {

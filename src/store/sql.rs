@@ -100,7 +100,7 @@ macro_rules! arg_from_names {
 }
 arg_from_names! {
     FirmId UserId CalendarId ObjectId AppPasswordId TokenId FeedId SessionId AuditId ConnectionId LinkId MappingId RunId
-    AttemptId ConflictId ChannelId NoticeId ResourceName Slug UserName
+    AttemptId OrderId ConflictId ChannelId NoticeId ResourceName Slug UserName
 }
 
 impl From<&crate::domain::object::ETag> for Arg {

@@ -1,6 +1,7 @@
 //! What is kept for a time only: attempts, runs, versions, tombstones. Taken away in small transactions, so that no writer
 //! waits long, by the one node that holds the job.
 
+use super::audit::NewAudit;
 use super::sql::{StoreError, args};
 use super::tx::{Store, WriteTx};
 use crate::domain::ids::{AttemptId, FirmId, RunId};
@@ -41,6 +42,15 @@ pub struct Removed {
     pub tombstones: u64,
 }
 
+impl Removed {
+    fn add(&mut self, other: Removed) {
+        self.attempts += other.attempts;
+        self.runs += other.runs;
+        self.versions += other.versions;
+        self.tombstones += other.tombstones;
+    }
+}
+
 impl Store {
     /// Takes a job for this node, if nobody has it and it was not done within `every_ms`.
     ///
@@ -74,15 +84,24 @@ impl Store {
         tx.commit().await
     }
 
-    /// Takes away now what is older than it is kept, whenever that was last done.
+    /// Takes away now what is older than it is kept, whenever that was last done. Each firm's audit is told of `act` with
+    /// what was taken away of that firm.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn take_away_now(&self, kept: &Kept) -> Result<Removed, StoreError> {
+    pub async fn take_away_now(&self, kept: &Kept, act: &NewAudit) -> Result<Removed, StoreError> {
         let owner = hex::encode(self.chance().bytes::<8>());
         let job = format!("take_away {owner}");
         self.take_job(&job, &owner, 0).await?;
-        let removed = self.take_away(&job, &owner, kept).await?;
+        let mut removed = Removed::default();
+        for (firm, _) in self.read().await?.firms().await? {
+            let (of_firm, _) = self.take_away_of(&firm, (&job, &owner), kept).await?;
+            let details = serde_json::to_string(&of_firm).unwrap_or_default();
+            let mut tx = self.write().await?;
+            tx.audit(&firm, &NewAudit { details, ..act.clone() }).await?;
+            tx.commit().await?;
+            removed.add(of_firm);
+        }
         let mut tx = self.write().await?;
         tx.exec("delete from jobs where name = $1", args![&job]).await?;
         tx.commit().await?;
@@ -94,45 +113,56 @@ impl Store {
     /// # Errors
     /// The database failed; what was taken away until then is gone.
     pub async fn take_away(&self, job: &str, owner: &str, kept: &Kept) -> Result<Removed, StoreError> {
-        let (mut removed, now) = (Removed::default(), self.now());
-        let firms = self.read().await?.firms().await?;
-        let first_day = (now.ms() - kept.attempts_ms).div_euclid(DAY_MS);
-        let midnight = Instant::from_ms(first_day.saturating_mul(DAY_MS));
-        for (firm, _) in &firms {
-            let mut tx = self.write().await?;
-            tx.summarise(firm, first_day).await?;
-            tx.commit().await?;
-            loop {
-                let mut tx = self.write().await?;
-                let attempts = tx.drop_attempts(firm, midnight).await?;
-                let runs = tx.drop_runs(firm, midnight).await?;
-                let held = tx.keep_job(job, owner).await?;
-                tx.commit().await?;
-                removed.attempts += attempts;
-                removed.runs += runs;
-                if !held {
-                    return Ok(removed);
-                }
-                if attempts + runs == 0 {
-                    break;
-                }
-            }
-            removed.versions += self.drop_versions(firm, now.plus_ms(-kept.versions_ms), (job, owner)).await?;
-            loop {
-                let mut tx = self.write().await?;
-                let tombstones = tx.drop_tombstones(firm, now.plus_ms(-kept.tombstones_ms)).await?;
-                let held = tx.keep_job(job, owner).await?;
-                tx.commit().await?;
-                removed.tombstones += tombstones;
-                if !held {
-                    return Ok(removed);
-                }
-                if tombstones == 0 {
-                    break;
-                }
+        let mut removed = Removed::default();
+        for (firm, _) in self.read().await?.firms().await? {
+            let (of_firm, held) = self.take_away_of(&firm, (job, owner), kept).await?;
+            removed.add(of_firm);
+            if !held {
+                break;
             }
         }
         Ok(removed)
+    }
+
+    /// What was taken away of one firm, and whether the job is still held.
+    async fn take_away_of(
+        &self,
+        firm: &FirmId,
+        (job, owner): (&str, &str),
+        kept: &Kept,
+    ) -> Result<(Removed, bool), StoreError> {
+        let (mut removed, now) = (Removed::default(), self.now());
+        let first_day = (now.ms() - kept.attempts_ms).div_euclid(DAY_MS);
+        let midnight = Instant::from_ms(first_day.saturating_mul(DAY_MS));
+        let mut tx = self.write().await?;
+        tx.summarise(firm, first_day).await?;
+        tx.commit().await?;
+        loop {
+            let mut tx = self.write().await?;
+            let attempts = tx.drop_attempts(firm, midnight).await?;
+            let runs = tx.drop_runs(firm, midnight).await?;
+            let held = tx.keep_job(job, owner).await?;
+            tx.commit().await?;
+            removed.attempts += attempts;
+            removed.runs += runs;
+            if !held {
+                return Ok((removed, false));
+            }
+            if attempts + runs == 0 {
+                break;
+            }
+        }
+        removed.versions += self.drop_versions(firm, now.plus_ms(-kept.versions_ms), (job, owner)).await?;
+        loop {
+            let mut tx = self.write().await?;
+            let tombstones = tx.drop_tombstones(firm, now.plus_ms(-kept.tombstones_ms)).await?;
+            let held = tx.keep_job(job, owner).await?;
+            tx.commit().await?;
+            removed.tombstones += tombstones;
+            if !held || tombstones == 0 {
+                return Ok((removed, held));
+            }
+        }
     }
 
     /// Past states that another replaced before `cutoff`, and deletions from before it that nothing followed. Oldest

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::ids::{AttemptId, ConflictId, ConnectionId, FirmId, LinkId, ObjectId, RunId, UserId};
+use crate::domain::ids::{AttemptId, ConflictId, ConnectionId, FirmId, LinkId, ObjectId, OrderId, RunId, UserId};
 use crate::domain::sync::{Provider, Resolution, RunKind, RunStatus, Way};
 use crate::domain::time::Instant;
 use crate::store::{RunTotals, StoreError};
@@ -255,6 +255,21 @@ pub struct Disconnected {
     pub revoked_there: bool,
 }
 
+/// Who wants to know what comes of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// The request's; of the runs, attempts and calls that come of it.
+    pub correlation_id: String,
+    /// The order that stands in the database until its end is told; `None`: nobody but who waits for the answer.
+    pub order: Option<OrderId>,
+}
+
+impl From<&str> for Ask {
+    fn from(correlation_id: &str) -> Ask {
+        Ask { correlation_id: correlation_id.to_owned(), order: None }
+    }
+}
+
 /// What looking anew came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Anew {
@@ -353,11 +368,11 @@ orders! {
     Undo / undo(firm: FirmId, run: RunId, by: String) -> Asked;
     /// Looks at everything of a connection's active links anew, or at what lies between two times and nothing else. It
     /// waits for the end, though not for ever: `running` is what goes on by itself.
-    Resync / resync(firm: FirmId, connection: ConnectionId, bounds: Bounds, correlation_id: String) -> Anew;
+    Resync / resync(firm: FirmId, connection: ConnectionId, bounds: Bounds, ask: Ask) -> Anew;
     /// Looks at one appointment anew, on every active link that carries it or would.
-    ResyncOne / resync_one(firm: FirmId, object: ObjectId, correlation_id: String) -> Anew;
+    ResyncOne / resync_one(firm: FirmId, object: ObjectId, ask: Ask) -> Anew;
     /// Does at once what a failed attempt tried. Refused for what succeeded or failed for good.
-    Replay / replay(firm: FirmId, attempt: AttemptId, correlation_id: String) -> Anew;
+    Replay / replay(firm: FirmId, attempt: AttemptId, ask: Ask) -> Anew;
     /// Detaches the connection's links, stops their channels, ends the grant at the provider and forgets the tokens.
     /// Mappings stay, so that a reconnect finds them; with [`Imported::Remove`] what came from there is deleted here.
     /// Nothing is ever deleted at the provider. It ends well even where the provider cannot be asked.

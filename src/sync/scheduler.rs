@@ -46,6 +46,7 @@ pub async fn run(engine: Engine, stop: impl Future<Output = ()>) {
 
 /// Gives what is due to the engine; how long to rest then.
 async fn look(engine: &Engine, places: &Arc<Semaphore>) -> Result<Duration, crate::store::StoreError> {
+    engine.end_left_orders().await?;
     let mut tx = engine.store().read().await?;
     let due = tx.due_links().await?;
     let (next, now) = (tx.next_due().await?, tx.now());

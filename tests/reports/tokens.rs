@@ -38,11 +38,19 @@ async fn a_year_and_no_eternity(bench: Bench) {
     let told = Some(vec![("b.ics".to_owned(), false)]);
     for days in [0, 366, 33] {
         bench.clock.advance_ms(days * DAY_MS);
-        bench.store.take_away_now(&kalends::store::Kept::default()).await.expect("taken away");
+        bench
+            .store
+            .take_away_now(&kalends::store::Kept::default(), &kalends::store::NewAudit::default())
+            .await
+            .expect("taken away");
         assert_eq!(since(&talk, CALENDAR, &before).await, told, "{days} days later");
     }
     bench.clock.advance_ms(2 * DAY_MS);
-    bench.store.take_away_now(&kalends::store::Kept::default()).await.expect("taken away");
+    bench
+        .store
+        .take_away_now(&kalends::store::Kept::default(), &kalends::store::NewAudit::default())
+        .await
+        .expect("taken away");
     // What was deleted is forgotten, so nobody who might have it is told that nothing happened.
     assert_eq!(since(&talk, CALENDAR, &before).await, None);
     assert_eq!(since(&talk, CALENDAR, &after).await, Some(vec![]));

@@ -151,9 +151,10 @@ async fn class_19_a_notification_during_a_run_is_not_lost() {
     let house = both().await;
     house.run().await;
     let due = Due { firm: house.ada.firm.clone(), link: house.link.clone() };
+    let was = house.link().await.due;
     let mut tx = house.bench.store.write().await.unwrap();
     let lease = tx.take_lease(&due, "node").await.unwrap().unwrap();
-    let begun = tx.begin_pull(&lease).await.unwrap();
+    let begun = tx.begin_pull(&lease, was).await.unwrap();
     let at = tx.now().plus_ms(5_000);
     tx.ask_for_run(&house.ada.firm, &house.link, RunKind::Webhook, at).await.unwrap();
     let next = (tx.now().plus_ms(INTERVAL), RunKind::Pull);

@@ -189,3 +189,46 @@ pub async fn a_trail_outlives_the_keys(bench: &Bench) {
     assert_eq!((report.finding_count, report.audit_events), (0, 4));
     assert!(open(&bench.keys).await.is_err(), "the old key opens nothing any more");
 }
+
+/// A firm that went with its trail, its end and its own row leaves what it had.
+pub async fn what_is_left_of_a_firm_shows(bench: &Bench) {
+    let eve = bench.user("second", "eve", kalends::domain::access::Role::Staff).await;
+    record(&bench.store, &eve.firm, &["a"]).await;
+    assert_eq!(findings(&bench.store).await, []);
+    let firm = &eve.firm;
+    let mut all =
+        "delete from audit_events where firm_id = 'F'; delete from audit_heads where firm_id = 'F'; ".to_owned();
+    match bench.database {
+        Database::Sqlite(_) => all.insert_str(0, "pragma foreign_keys = off; "),
+        Database::Postgres(_) => all.push_str("alter table users drop constraint users_firm_id_fkey; "),
+    }
+    all.push_str("delete from firms where firm_id = 'F'");
+    execute(bench, &all.replace('F', firm.as_str())).await;
+    let report = bench.store.doctor().await.expect("a report");
+    let found: Vec<_> = report.findings.iter().map(|f| (f.check, f.place.as_str(), f.what.as_str())).collect();
+    let of = |n: i64| format!("its firm does not exist ({n} of {firm})");
+    let (users, calendars) = (of(1), of(2));
+    assert_eq!(
+        found,
+        [("orphan_of_firm", "users", users.as_str()), ("orphan_of_firm", "calendars", calendars.as_str())]
+    );
+}
+
+/// A number that is none, and a hash key that somebody took away.
+pub async fn what_is_unreadable_or_lost_is_a_finding(bench: &Bench) {
+    let ada = ada(bench).await;
+    record(&bench.store, &ada.firm, &["a", "b"]).await;
+    if matches!(bench.database, Database::Sqlite(_)) {
+        execute(bench, "update audit_events set number = 1.5 where number = 1").await;
+        let report = bench.store.doctor().await.expect("a report");
+        let [found] = report.findings.as_slice() else { panic!("{:?}", report.findings) };
+        assert_eq!((found.check, found.place.clone()), ("audit_chain", format!("audit_events of {}", ada.firm)));
+        assert!(found.what.contains("unreadable"), "{found:?}");
+        execute(bench, "update audit_events set number = 1 where number = 1.5").await;
+    }
+    assert_eq!(findings(&bench.store).await, []);
+    execute(bench, "delete from store_meta where name = 'hash_key'").await;
+    let again = bench.reopen().await;
+    let found = findings(&again).await;
+    assert_eq!(found.first(), Some(&("hash_key", "store_meta".to_owned())), "{found:?}");
+}

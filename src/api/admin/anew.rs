@@ -11,10 +11,11 @@ use super::manager::Manager;
 use super::query::{self, NoFields, PerhapsBody};
 use crate::api::extract::{Id, Nothing, Query};
 use crate::api::problem::{Code, Problem};
+use crate::api::times::stamp;
 use crate::auth::Gate;
 use crate::domain::ids::{AttemptId, ObjectId};
 use crate::domain::sync::{ErrorClass, RunStatus};
-use crate::sync::desk::{Anew, Bounds, Desk, DeskError};
+use crate::sync::desk::{Anew, Bounds, Desk};
 
 /// What is looked at anew: everything, or what lies between two times.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -98,25 +99,6 @@ fn told(anew: &Anew, what: [&'static str; 3]) -> (&'static str, ResultView) {
     (message, result)
 }
 
-/// Records what came of a resync. One that goes on by itself is recorded by the engine when it ends.
-async fn tell(
-    gate: &Gate,
-    manager: &Manager,
-    action: &str,
-    id: &str,
-    done: &Result<Anew, DeskError>,
-) -> Result<(), Problem> {
-    let (word, details) = match done {
-        Ok(anew) if anew.status == RunStatus::Running => return Ok(()),
-        Ok(anew) if anew.status == RunStatus::Failed => ("failed", json!({ "result": anew.why })),
-        Ok(anew) => ("completed", json!({ "result": anew.status, "synced_count": anew.synced })),
-        Err(error) => ("failed", json!({ "result": error.to_string() })),
-    };
-    let mut tx = gate.store.write().await?;
-    manager.record(&mut tx, &format!("{action}_{word}"), id, &details).await?;
-    Ok(tx.commit().await?)
-}
-
 const RESYNC: [&str; 3] = ["Resync completed", "Resync is under way", "Resync failed"];
 const REPLAY: [&str; 3] = ["Replay completed", "Replay is under way", "Replay failed"];
 
@@ -138,13 +120,13 @@ pub async fn resync_connection(
     let connection = of_firm(&mut tx, &manager, &id).await?;
     let (start, end) = (body.0.start_date.as_deref(), body.0.end_date.as_deref());
     let (from, until) = query::range(&mut tx, &manager.0.caller, (start, end)).await?;
+    // The days as they were given, and the times that they are in the reader's zone.
     let details = json!({ "user_id": connection.user.as_str(), "provider": connection.provider,
-        "start_date": start, "end_date": end });
-    manager.record(&mut tx, "calendar_connection_resync_requested", &id, &details).await?;
+        "start_date": start, "end_date": end, "from": from.map(stamp), "until": until.map(stamp) });
+    let ask = manager.order(&mut tx, "calendar_connection_resync", &id, &details).await?;
     tx.commit().await?;
-    let correlation_id = manager.0.visit.correlation_id.clone();
-    let done = desk.resync(connection.firm, connection.id, Bounds { from, until }, correlation_id).await;
-    tell(&gate, &manager, "calendar_connection_resync", &id, &done).await?;
+    let done = desk.resync(connection.firm, connection.id, Bounds { from, until }, ask.clone()).await;
+    manager.ended(&gate, &ask, &done).await?;
     let (message, result) = told(&done?, RESYNC);
     Ok(Json(ResyncedConnection { message, connection_id: id, provider: connection.provider.as_str(), result }))
 }
@@ -166,10 +148,10 @@ pub async fn resync_appointment(
     let (firm, object) = (manager.0.caller.firm.clone(), ObjectId::from_text(id.as_str()));
     let mut tx = gate.store.write().await?;
     tx.links_for_object(&firm, &object).await?.ok_or_else(Problem::not_found)?;
-    manager.record(&mut tx, "appointment_resync_requested", &id, &json!({})).await?;
+    let ask = manager.order(&mut tx, "appointment_resync", &id, &json!({})).await?;
     tx.commit().await?;
-    let done = desk.resync_one(firm, object, manager.0.visit.correlation_id.clone()).await;
-    tell(&gate, &manager, "appointment_resync", &id, &done).await?;
+    let done = desk.resync_one(firm, object, ask.clone()).await;
+    manager.ended(&gate, &ask, &done).await?;
     let anew = done?;
     let (message, result) = told(&anew, RESYNC);
     Ok(Json(ResyncedAppointment { message, appointment_id: id, external_event_id: anew.remote, result }))
@@ -203,32 +185,12 @@ pub async fn replay(
         }
         Some(_) => {}
     }
-    let details = |more: serde_json::Value| {
-        json!({ "connection_id": known.connection.as_str(), "link_id": known.link.as_str(),
-            "operation": known.what.operation, "result": more })
-    };
-    let requested = "calendar_sync_manual_replay_requested";
-    manager.record(&mut tx, requested, &id, &details(serde_json::Value::Null)).await?;
-    tx.begin_replay(&firm, &attempt, &manager.0.visit.correlation_id).await?;
+    let details = json!({ "connection_id": known.connection.as_str(), "link_id": known.link.as_str(),
+        "operation": known.what.operation });
+    let ask = manager.order(&mut tx, "calendar_sync_manual_replay", &id, &details).await?;
     tx.commit().await?;
-    let correlation_id = manager.0.visit.correlation_id.as_str();
-    let done = desk.replay(firm.clone(), attempt.clone(), correlation_id.to_owned()).await;
-    let (succeeded, came_to) = match &done {
-        // Whoever ends it records what came of it.
-        Ok(anew) if anew.status == RunStatus::Running => (None, json!("running")),
-        Ok(anew) if anew.status == RunStatus::Failed => (Some(false), json!(anew.why)),
-        Ok(anew) => (Some(true), json!(anew.status)),
-        Err(error) => (Some(false), json!(error.to_string())),
-    };
-    if let Some(succeeded) = succeeded {
-        let word = if succeeded { "success" } else { "failed" };
-        let mut tx = gate.store.write().await?;
-        if tx.settle_replay(&firm, &attempt, correlation_id, succeeded).await? {
-            let action = format!("calendar_sync_manual_replay_{word}");
-            manager.record(&mut tx, &action, &id, &details(came_to)).await?;
-        }
-        tx.commit().await?;
-    }
+    let done = desk.replay(firm, attempt, ask.clone()).await;
+    manager.ended(&gate, &ask, &done).await?;
     let (message, result) = told(&done?, REPLAY);
     Ok(Json(Replayed { message, attempt_id: id, result }))
 }

@@ -25,7 +25,8 @@ const CLASSES: &str = "transient, rate_limited or non_retryable";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AttemptsQuery {
-    /// `success`, `failed`, `exhausted` (tried as often as they may be) or `pending_retry`.
+    /// `success`, `failed`, `exhausted` (tried as often as they may be, and not through since), `pending_retry` (at a time
+    /// that has not come) or `eligible_for_retry` (at any time now).
     status: Option<String>,
     /// Failed so: `transient`, `rate_limited` or `non_retryable`.
     error_class: Option<String>,
@@ -59,7 +60,7 @@ pub struct FailedQuery {
     /// Also those that were tried as often as they may be.
     #[serde(default, deserialize_with = "query::switch")]
     include_exhausted: bool,
-    /// `exhausted` or `pending_retry`: those alone; `failed`: all of them.
+    /// `exhausted`, `pending_retry` or `eligible_for_retry`: those alone; `failed`: all of them.
     status: Option<String>,
     /// Failed so: `transient`, `rate_limited` or `non_retryable`.
     error_class: Option<String>,
@@ -116,7 +117,7 @@ pub struct AttemptItem {
     /// How often it was tried before.
     #[schema(minimum = 0)]
     retry_count: i64,
-    /// Whether it was tried as often as it may be.
+    /// Whether it was tried as often as it may be, and what it is about has not got through since.
     max_retries_reached: bool,
     /// When it is tried again.
     #[schema(required, format = DateTime)]
@@ -138,6 +139,9 @@ pub struct AttemptItem {
     /// When a replay of it succeeded: its status is `success` since, its error is what it was.
     #[schema(required, format = DateTime)]
     replayed_at: Option<String>,
+    /// When what it is about got through, after it had been tried as often as it may be.
+    #[schema(required, format = DateTime)]
+    recovered_at: Option<String>,
 }
 
 /// A page of attempts.
@@ -173,7 +177,7 @@ pub struct FailedItem {
     /// How often it was tried before.
     #[schema(minimum = 0)]
     retry_count: i64,
-    /// Whether it was tried as often as it may be.
+    /// Whether it was tried as often as it may be, and what it is about has not got through since.
     max_retries_reached: bool,
     /// When it is tried again.
     #[schema(required, format = DateTime)]
@@ -229,7 +233,8 @@ pub struct FailedAttempts {
 
 fn item(row: AttemptRow) -> AttemptItem {
     let attempt = row.attempt;
-    let (status, replayed_at) = (attempt.outcome(), attempt.replayed.map(stamp));
+    let status = attempt.outcome();
+    let (replayed_at, recovered_at) = (attempt.replayed.map(stamp), attempt.recovered.map(stamp));
     let what = attempt.what;
     let (class, summary) = what.failure.map_or((None, None), |(class, summary)| (Some(class), Some(summary)));
     AttemptItem {
@@ -254,6 +259,7 @@ fn item(row: AttemptRow) -> AttemptItem {
         external_event_id: what.remote,
         correlation_id: attempt.correlation_id,
         replayed_at,
+        recovered_at,
     }
 }
 
@@ -292,7 +298,7 @@ pub async fn attempts(
     let mut tx = gate.store.read().await?;
     let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
     let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
-    let states = "success, failed, exhausted or pending_retry";
+    let states = "success, failed, exhausted, pending_retry or eligible_for_retry";
     let filter = AttemptFilter {
         state: query::one_of("status", asked.status.as_deref(), AttemptState::parse, states)?,
         class: query::one_of("error_class", asked.error_class.as_deref(), ErrorClass::parse, CLASSES)?,
@@ -331,7 +337,12 @@ async fn failures(
     let (start, end) = (asked.start_date.as_deref(), asked.end_date.as_deref());
     let (from, until) = query::range(&mut tx, caller, (start, end)).await?;
     let some = |word: &str| AttemptState::parse(word).filter(|state| *state != AttemptState::Success);
-    let state = query::one_of("status", asked.status.as_deref(), some, "failed, exhausted or pending_retry")?;
+    let state = query::one_of(
+        "status",
+        asked.status.as_deref(),
+        some,
+        "failed, exhausted, pending_retry or eligible_for_retry",
+    )?;
     let all = if asked.include_exhausted { AttemptState::Failed } else { AttemptState::FailedNotExhausted };
     let filter = AttemptFilter {
         state: Some(state.unwrap_or(all)),

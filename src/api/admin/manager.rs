@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::api::extract::{Visitor, is_id};
@@ -15,7 +14,9 @@ use crate::auth::{Gate, Visit};
 use crate::domain::access::{Caller, Credential, Right, Role, Scope};
 use crate::domain::change::Via;
 use crate::domain::ids::{FirmId, UserId, UserName};
-use crate::store::{NewAudit, StoreError, WriteTx};
+use crate::domain::sync::RunStatus;
+use crate::store::{NewAudit, OrderPart, Outcome, StoreError, WriteTx};
+use crate::sync::desk::{Anew, Ask, DeskError};
 
 /// The part that all paths have.
 const ROOT: &str = "/api/calendar/admin/";
@@ -48,8 +49,8 @@ const LEFT_OUT: &str = "…";
 #[derive(Clone, Debug)]
 pub struct Console(pub FirmId);
 
-/// A manager with their own credentials, or with a token of the scope `admin`; or the console. What they read is recorded
-/// here; what they do is recorded by whoever does it, and what was refused by [`audited`].
+/// A manager with their own credentials, or with a token of the scope `admin`; or the console. What they do is
+/// recorded by whoever does it, what they read and what is refused by [`audited`].
 pub struct Manager(pub Visitor, Ledger);
 
 /// What is known of who asks, and whether anything was recorded of it.
@@ -93,14 +94,7 @@ impl FromRequestParts<Gate> for Manager {
         if visitor.caller.role != Role::Manager {
             return Err(Problem::new(Code::ManagersOnly, "ask a manager of your firm"));
         }
-        let manager = Manager(visitor, ledger);
-        if matches!(parts.method, Method::GET | Method::HEAD) {
-            let what = recordable(below_root(parts.uri.path()).unwrap_or_default());
-            let mut tx = gate.store.write().await?;
-            manager.record(&mut tx, "calendar_admin_read", &what, &json!({})).await?;
-            tx.commit().await?;
-        }
-        Ok(manager)
+        Ok(Manager(visitor, ledger))
     }
 }
 
@@ -116,6 +110,36 @@ impl Manager {
         tx.audit(&self.0.caller.firm, &act(&self.0.caller, &self.0.visit, action, target, details)).await?;
         self.1.set(|entry| entry.recorded = true);
         Ok(())
+    }
+}
+
+impl Manager {
+    /// Records that the manager orders something, `action` being the name of its events without their last word, and notes
+    /// that its end is to be recorded.
+    pub async fn order(
+        &self,
+        tx: &mut WriteTx,
+        action: &str,
+        target: &str,
+        details: &serde_json::Value,
+    ) -> Result<Ask, Problem> {
+        self.record(tx, &format!("{action}_requested"), target, details).await?;
+        let (caller, visit) = (&self.0.caller, &self.0.visit);
+        let order = tx.begin_order(&caller.firm, &act(caller, visit, action, target, details)).await?;
+        Ok(Ask { correlation_id: visit.correlation_id.clone(), order: Some(order) })
+    }
+
+    /// Records what came of it, unless who carried it out has done so; what goes on by itself is recorded at its end.
+    pub async fn ended(&self, gate: &Gate, ask: &Ask, done: &Result<Anew, DeskError>) -> Result<(), Problem> {
+        let outcome = match done {
+            Ok(anew) if anew.status == RunStatus::Running => return Ok(()),
+            Ok(anew) => Outcome { status: anew.status, synced: anew.synced, why: anew.why.clone() },
+            Err(error) => Outcome::failed(error.to_string()),
+        };
+        let Some(order) = ask.order.clone() else { return Ok(()) };
+        let mut tx = gate.store.write().await?;
+        tx.end_order(&self.0.caller.firm, &OrderPart::of_carrier(order), Some(outcome)).await?;
+        Ok(tx.commit().await?)
     }
 }
 
@@ -152,28 +176,35 @@ fn recordable(path: &str) -> String {
     parts.take(PARTS_MAX).collect::<Vec<_>>().join("/")
 }
 
-/// Records what was refused to somebody who is known: who is no manager, and what managers asked for in vain.
+/// Records what managers read, once it is there, and what was refused to somebody who is known: who is no manager, and
+/// what managers asked for in vain. What was done is recorded by whoever does it. Nothing that was read leaves unrecorded.
 pub async fn audited(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let Some(what) = below_root(request.uri().path()).map(recordable) else { return next.run(request).await };
     let (ledger, method) = (Ledger::default(), request.method().clone());
     request.extensions_mut().insert(ledger.clone());
     let response = next.run(request).await;
+    let Some((caller, visit)) = ledger.unrecorded() else { return response };
     let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
-        let code = response.extensions().get::<Code>().map(|code| code.as_str());
-        let details = json!({ "method": method.as_str(), "path": what, "status": status.as_u16(), "code": code });
-        let (action, target) = match status.as_u16() {
-            403 => ("calendar_admin_denied", what.as_str()),
-            _ => refused(&what),
-        };
-        if let Some((caller, visit)) = ledger.unrecorded() {
-            let act = act(&caller, &visit, action, target, &details);
-            if let Err(error) = append(&gate, &caller.firm, &act).await {
-                tracing::error!(%error, correlation_id = visit.correlation_id, "a refusal could not be recorded");
-            }
+    let refused = status.is_client_error() || status.is_server_error();
+    let told = match refused {
+        true => {
+            let code = response.extensions().get::<Code>().map(|code| code.as_str());
+            let details = json!({ "method": method.as_str(), "path": what, "status": status.as_u16(), "code": code });
+            let (action, target) = match status.as_u16() {
+                403 => ("calendar_admin_denied", what.as_str()),
+                _ => self::refused(&what),
+            };
+            act(&caller, &visit, action, target, &details)
+        }
+        false => act(&caller, &visit, "calendar_admin_read", &what, &json!({})),
+    };
+    match append(&gate, &caller.firm, &told).await {
+        Ok(()) => response,
+        Err(error) => {
+            tracing::error!(%error, correlation_id = visit.correlation_id, "an admin call could not be recorded");
+            if refused { response } else { Problem::internal().into_response() }
         }
     }
-    response
 }
 
 async fn append(gate: &Gate, firm: &FirmId, act: &NewAudit) -> Result<(), StoreError> {

@@ -134,8 +134,8 @@ fn next_path(path: &str, asked: Option<&str>, cursor: &str) -> String {
 /// A switch in a query: also on where it is named without a value.
 pub fn switch<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     match String::deserialize(from)?.as_str() {
-        "" | "true" => Ok(true),
-        "false" => Ok(false),
+        "" | "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
         _ => Err(D::Error::custom("true or false")),
     }
 }

@@ -187,7 +187,9 @@ fn of_failure(failure: &Attempt, link: &str) -> StoryItem {
     let (class, why) = failure.what.failure.as_ref().map_or(("", ""), |(class, why)| (class.as_str(), why.as_str()));
     let again = match failure.what.next_retry {
         Some(at) => format!("; tried again at {at}"),
-        None if failure.what.max_retries_reached => "; tried as often as it may be".to_owned(),
+        None if failure.what.max_retries_reached || failure.recovered.is_some() => {
+            "; tried as often as it may be".to_owned()
+        }
         None => String::new(),
     };
     let text = format!("{} with {link} failed: {why}{again}", failure.what.operation);

@@ -152,6 +152,18 @@ pub enum MappingState {
 pub const DELETION: i64 = -1;
 
 impl MappingState {
+    /// Why it is left as it is although the two sides do not agree, for a person; `None`: they do, or are about to.
+    #[must_use]
+    pub fn why_left(&self) -> Option<String> {
+        match self {
+            MappingState::Conflict => Some("both sides changed it; it waits for a decision".to_owned()),
+            MappingState::Parked(
+                why @ (ParkReason::Refused { .. } | ParkReason::Quarantine { .. } | ParkReason::RewriteLoop),
+            ) => Some(why.sentence()),
+            _ => None,
+        }
+    }
+
     /// The call that is under way, or of which nobody knows how it ended.
     #[must_use]
     pub const fn call(&self) -> Option<&Calling> {

@@ -28,8 +28,10 @@ pub enum AttemptState {
     FailedNotExhausted,
     /// They failed, and were tried as often as they may be.
     Exhausted,
-    /// They failed, are to be tried again, and were not yet.
+    /// They failed and are to be tried again, at a time that has not come.
     PendingRetry,
+    /// They failed and may be tried again now, and were not yet.
+    EligibleForRetry,
 }
 
 impl AttemptState {
@@ -41,18 +43,28 @@ impl AttemptState {
             "failed" => AttemptState::Failed,
             "exhausted" => AttemptState::Exhausted,
             "pending_retry" => AttemptState::PendingRetry,
+            "eligible_for_retry" => AttemptState::EligibleForRetry,
             _ => return None,
         })
     }
 
-    /// What the rows say; the words are literal, so that the partial indexes serve.
+    /// Whether the time to be tried again is still to come; `None`: it does not matter.
+    const fn waits(self) -> Option<bool> {
+        match self {
+            AttemptState::PendingRetry => Some(true),
+            AttemptState::EligibleForRetry => Some(false),
+            _ => None,
+        }
+    }
+
+    /// What the rows say, but for the time; the words are literal, so that the partial indexes serve.
     const fn condition(self) -> &'static str {
         match self {
             AttemptState::Success => " and a.outcome = 'success'",
             AttemptState::Failed => " and a.outcome = 'failed'",
             AttemptState::FailedNotExhausted => " and a.outcome = 'failed' and a.max_retries_reached = 0",
             AttemptState::Exhausted => " and a.outcome = 'failed' and a.max_retries_reached = 1",
-            AttemptState::PendingRetry => {
+            AttemptState::PendingRetry | AttemptState::EligibleForRetry => {
                 " and a.outcome = 'failed' and a.unanswered = 1 and a.next_retry_ms is not null"
             }
         }
@@ -193,7 +205,7 @@ impl ReadTx {
         if total == 0 {
             return Ok(nothing);
         }
-        let mut page = Where::firm(firm);
+        let (mut page, now) = (Where::firm(firm), self.now());
         let wanted = i64::from(limit) + 1;
         let inner = match (&of, &filter.project) {
             (Of::These(ids), None) => {
@@ -201,7 +213,7 @@ impl ReadTx {
                 let walks = ids.iter().map(|id| {
                     let mut one = Where { values: std::mem::take(&mut page.values), text: "a.firm_id = $1".to_owned() };
                     one.add(" and a.connection_id = ?", id);
-                    let found = found(&mut one, filter, after);
+                    let found = found(&mut one, (filter, now), after);
                     let limit = one.bind(wanted);
                     page.values = one.values;
                     format!("select * from (select a.* {found} order by a.attempt_id desc limit {limit}) w")
@@ -210,7 +222,7 @@ impl ReadTx {
             }
             _ => {
                 of.narrow(&mut page, "a.connection_id");
-                let found = found(&mut page, filter, after);
+                let found = found(&mut page, (filter, now), after);
                 let limit = page.bind(wanted);
                 format!("select a.* {found} order by a.attempt_id desc limit {limit}")
             }
@@ -262,8 +274,8 @@ impl ReadTx {
     }
 
     async fn count_attempts(&mut self, firm: &FirmId, filter: &AttemptFilter, of: &Of) -> Result<i64, StoreError> {
-        let searched =
-            filter.project.is_some() || filter.text.is_some() || filter.state == Some(AttemptState::PendingRetry);
+        let waits = filter.state.is_some_and(|state| state.waits().is_some());
+        let searched = filter.project.is_some() || filter.text.is_some() || waits;
         // Days are counted by provider: a few connections have their own index.
         let few = matches!(of, Of::These(_)) && !(filter.connection.is_none() && filter.user.is_none());
         if searched || few {
@@ -296,7 +308,8 @@ impl ReadTx {
     ) -> Result<i64, StoreError> {
         let mut one = Where::firm(firm);
         of.narrow(&mut one, "a.connection_id");
-        let found = found(&mut one, &AttemptFilter { from, until, ..filter.clone() }, None);
+        let within = AttemptFilter { from, until, ..filter.clone() };
+        let found = found(&mut one, (&within, self.now()), None);
         let sql = format!("select count(*) {found}");
         self.first(&sql, one.values).await?.map_or(Ok(0), |r| r.int(0))
     }
@@ -385,8 +398,8 @@ fn limit_of(wanted: i64) -> usize {
 }
 
 /// `from … where …`: what the filter finds. A search by text reads a bounded part of what the other filters leave.
-fn found(one: &mut Where, filter: &AttemptFilter, after: Option<&AttemptId>) -> String {
-    narrow(one, filter, after);
+fn found(one: &mut Where, (filter, now): (&AttemptFilter, Instant), after: Option<&AttemptId>) -> String {
+    narrow(one, (filter, now), after);
     let Some(text) = &filter.text else { return format!("from attempts a where {}", one.text) };
     let (limit, pattern) = (one.bind(SEARCH_MAX), one.bind(like(text)));
     let either = ["error_summary", "remote_id", "object_id", "correlation_id"]
@@ -399,8 +412,13 @@ fn found(one: &mut Where, filter: &AttemptFilter, after: Option<&AttemptId>) -> 
 }
 
 /// Conditions that are about the attempt itself.
-fn narrow(one: &mut Where, filter: &AttemptFilter, after: Option<&AttemptId>) {
+fn narrow(one: &mut Where, (filter, now): (&AttemptFilter, Instant), after: Option<&AttemptId>) {
     one.text.push_str(filter.state.map_or("", AttemptState::condition));
+    match filter.state.and_then(AttemptState::waits) {
+        Some(true) => one.add(" and a.next_retry_ms > ?", now),
+        Some(false) => one.add(" and a.next_retry_ms <= ?", now),
+        None => {}
+    }
     if let Some(class) = filter.class {
         one.add(" and a.error_class = ?", class.as_str());
     }

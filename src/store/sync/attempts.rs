@@ -58,6 +58,8 @@ pub struct Attempt {
     pub correlation_id: String,
     /// When a replay of it succeeded: what it was about is done.
     pub replayed: Option<Instant>,
+    /// When what it was about got through, after it had been tried as often as it may be; it does not count as such since.
+    pub recovered: Option<Instant>,
 }
 
 impl Attempt {
@@ -70,9 +72,9 @@ impl Attempt {
 
 pub(super) const ATTEMPT_COLUMNS: &str = "a.attempt_id, a.run_id, a.link_id, a.connection_id, a.operation, a.way, a.object_id, \
      a.remote_id, a.outcome, a.error_class, a.error_summary, a.retry_count, a.next_retry_ms, a.max_retries_reached, \
-     a.started_ms, a.completed_ms, a.correlation_id, a.replayed_ms";
+     a.started_ms, a.completed_ms, a.correlation_id, a.replayed_ms, a.recovered_ms";
 /// How many columns those are.
-pub(super) const ATTEMPT_COLUMN_COUNT: usize = 18;
+pub(super) const ATTEMPT_COLUMN_COUNT: usize = 19;
 
 pub(super) fn attempt_of(row: &Row) -> Result<Attempt, StoreError> {
     let class = row.opt_text(9)?.and_then(|t| ErrorClass::parse(&t));
@@ -96,6 +98,7 @@ pub(super) fn attempt_of(row: &Row) -> Result<Attempt, StoreError> {
         completed: row.instant(15)?,
         correlation_id: row.text(16)?,
         replayed: row.opt_instant(17)?,
+        recovered: row.opt_instant(18)?,
     })
 }
 
@@ -235,74 +238,21 @@ impl WriteTx {
             ],
         )
         .await?;
+        if new.failure.is_none() {
+            self.recovered(&link.firm, &link.id, new.object.as_ref()).await?;
+        }
         Ok(id)
     }
 
-    /// Notes that a request replays a failed attempt; [`WriteTx::settle_replay`] notes what came of it.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn begin_replay(
-        &mut self,
-        firm: &FirmId,
-        id: &AttemptId,
-        correlation_id: &str,
-    ) -> Result<(), StoreError> {
-        self.exec(
-            "update attempts set replay_correlation = $3 where firm_id = $1 and attempt_id = $2 and outcome = 'failed'",
-            args![firm, id, correlation_id],
-        )
-        .await
-        .map(|_| ())
-    }
-
-    /// The attempts of a link that this request replays and whose outcome is not known yet: those about an object, or
-    /// those about none.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn replays_under_way(
-        &mut self,
-        (firm, link): (&FirmId, &LinkId),
-        correlation_id: &str,
-        object: Option<&ObjectId>,
-    ) -> Result<Vec<AttemptId>, StoreError> {
-        let rows = self
-            .all(
-                "select attempt_id from attempts where firm_id = $1 and link_id = $2 and replay_correlation = $3 \
-                 and coalesce(object_id, '') = $4 limit 10",
-                args![firm, link, correlation_id, object.map_or("", ObjectId::as_str)],
-            )
-            .await?;
-        rows.iter().map(|row| row.text(0).map(AttemptId::from_text)).collect()
-    }
-
-    /// Notes how a replay went. Where it succeeded the attempt is a success from now on, and its day's counts know. Whether
-    /// it was not noted before: whoever is first tells the audit.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn settle_replay(
-        &mut self,
-        firm: &FirmId,
-        id: &AttemptId,
-        correlation_id: &str,
-        succeeded: bool,
-    ) -> Result<bool, StoreError> {
-        let ended = "replay_correlation = null where firm_id = $1 and attempt_id = $2 and replay_correlation = $3";
-        if !succeeded {
-            let sql = format!("update attempts set {ended}");
-            return Ok(self.exec(&sql, args![firm, id, correlation_id]).await? == 1);
-        }
-        let sql = format!(
-            "update attempts set outcome = 'success', unanswered = 0, next_retry_ms = null, replayed_ms = $4, {ended} \
-             and outcome = 'failed'"
-        );
+    /// An attempt was replayed with success: it is a success from now on, and its day's counts know.
+    pub(super) async fn replayed(&mut self, firm: &FirmId, id: &AttemptId) -> Result<(), StoreError> {
         let now = self.now();
-        if self.exec(&sql, args![firm, id, correlation_id, now]).await? != 1 {
-            return Ok(false);
+        let sql = "update attempts set outcome = 'success', unanswered = 0, next_retry_ms = null, replayed_ms = $3 \
+             where firm_id = $1 and attempt_id = $2 and outcome = 'failed'";
+        if self.exec(sql, args![firm, id, now]).await? != 1 {
+            return Ok(());
         }
-        let Some(attempt) = self.attempt(firm, id).await? else { return Ok(true) };
+        let Some(attempt) = self.attempt(firm, id).await? else { return Ok(()) };
         self.exec(
             "update attempt_days set repaired = repaired + 1 where firm_id = $1 and day = $2 and shard = $3 \
              and operation = $4 and way = $5 and outcome = 'failed' and error_class = $6 and max_retries_reached = $7 \
@@ -318,8 +268,56 @@ impl WriteTx {
                 &attempt.connection
             ],
         )
-        .await?;
-        Ok(true)
+        .await
+        .map(|_| ())
+    }
+
+    /// What was tried as often as it may be on an object (`None`: the listing) of a link got through after all, in
+    /// whatever way: those attempts failed, but there is nothing left to do about them, and their days' counts know.
+    pub(super) async fn recovered(
+        &mut self,
+        firm: &FirmId,
+        link: &LinkId,
+        object: Option<&ObjectId>,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let rows = self
+            .all(
+                "update attempts set max_retries_reached = 0, recovered_ms = $4 where firm_id = $1 and link_id = $2 \
+                 and coalesce(object_id, '') = $3 and outcome = 'failed' and max_retries_reached = 1 \
+                 returning started_ms, connection_id, operation, way, coalesce(error_class, '')",
+                args![firm, link, object.map_or("", ObjectId::as_str), now],
+            )
+            .await?;
+        for row in &rows {
+            let connection = ConnectionId::from_text(row.text(1)?);
+            let key = args![
+                firm,
+                day_of(row.instant(0)?),
+                shard_of(&connection),
+                &connection,
+                row.text(2)?,
+                row.text(3)?,
+                row.text(4)?
+            ];
+            self.exec(
+                "update attempt_days set attempts = attempts - 1 where firm_id = $1 and day = $2 and shard = $3 \
+                 and operation = $5 and way = $6 and outcome = 'failed' and error_class = $7 and max_retries_reached = 1 \
+                 and kept = 1 and provider = (select provider from connections where firm_id = $1 and connection_id = $4)",
+                key.clone(),
+            )
+            .await?;
+            self.exec(
+                "insert into attempt_days (firm_id, day, shard, provider, operation, way, outcome, error_class, \
+                 max_retries_reached, kept, attempts) select $1, $2, $3, provider, $5, $6, 'failed', $7, 0, 1, 1 \
+                 from connections where firm_id = $1 and connection_id = $4 \
+                 on conflict (firm_id, day, shard, provider, operation, way, outcome, error_class, max_retries_reached, \
+                 kept) do update set attempts = attempt_days.attempts + 1",
+                key,
+            )
+            .await?;
+        }
+        Ok(())
     }
 
     /// Takes the attempts of a user's links away; the days keep their counts.

@@ -92,8 +92,8 @@ impl ReadTx {
 
 impl WriteTx {
     /// Asks for a run of a link, not before `at`. A run that is due earlier stays due earlier, by a millisecond more, so
-    /// that [`WriteTx::end_pull`] sees that somebody asked during a run; a stronger kind (`resync`, `full`) is not
-    /// weakened.
+    /// that [`WriteTx::end_pull`] sees that somebody asked during a run; a stronger kind (`resync` before
+    /// `full` before all others) is not weakened.
     ///
     /// # Errors
     /// The database failed.
@@ -122,7 +122,8 @@ impl WriteTx {
         let rows = self
             .exec(
                 "update links set due_ms = case when due_ms <= $4 then due_ms - 1 else $4 end, \
-                 due_kind = case when due_kind in ('full', 'resync') then due_kind else $3 end, \
+                 due_kind = case when due_kind = 'resync' or due_kind = 'full' and $3 <> 'resync' then due_kind \
+                 else $3 end, \
                  due_correlation = coalesce($5, due_correlation) \
                  where firm_id = $1 and link_id = $2 and status <> 'detached'",
                 args![firm, id, kind.as_str(), at, correlation_id],
@@ -247,14 +248,16 @@ impl WriteTx {
 
     /// Begins a pull: notes that it is due again when the lease would have ended, so that a node that dies is followed
     /// by another, and whoever asks for a run meanwhile is not forgotten. Gives that time, for [`WriteTx::end_pull`].
+    /// `was` is when the link was due as it was looked at: who asked since asked for more than what begins here.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn begin_pull(&mut self, lease: &Lease) -> Result<Instant, StoreError> {
+    pub async fn begin_pull(&mut self, lease: &Lease, was: Instant) -> Result<Instant, StoreError> {
         let again = self.now().plus_ms(LEASE_MS);
         self.exec(
-            "update links set due_ms = $4, due_correlation = null where firm_id = $1 and link_id = $2 and fence = $3",
-            args![&lease.firm, &lease.link, lease.fence, again],
+            "update links set due_ms = $4, due_correlation = null where firm_id = $1 and link_id = $2 and fence = $3 \
+             and due_ms = $5",
+            args![&lease.firm, &lease.link, lease.fence, again, was],
         )
         .await?;
         Ok(again)

@@ -7,6 +7,7 @@ use crate::store::sql::{Row, StoreError, args};
 use crate::store::tx::{ReadTx, WriteTx};
 
 use super::leases::Lease;
+use super::orders::Outcome;
 
 /// How many rows a worker takes at a time.
 pub const OUTBOX_PAGE: i64 = 100;
@@ -171,10 +172,10 @@ impl WriteTx {
     /// # Errors
     /// The database failed.
     pub async fn queue_one(&mut self, firm: &FirmId, link: &LinkId, object: &ObjectId) -> Result<(), StoreError> {
-        self.queue_one_as(firm, link, object, None).await
+        self.queue_one_as(firm, link, object, None).await.map(|_| ())
     }
 
-    /// As [`WriteTx::queue_one`], with the id of the request that asks for it.
+    /// As [`WriteTx::queue_one`], with the id of the request that asks for it. As of when it is queued.
     ///
     /// # Errors
     /// The database failed.
@@ -184,19 +185,21 @@ impl WriteTx {
         link: &LinkId,
         object: &ObjectId,
         correlation_id: Option<&str>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Instant, StoreError> {
         let now = self.now();
-        self.exec(
-            &format!(
-                "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user, \
+        let row = self
+            .first(
+                &format!(
+                    "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user, \
              correlation_id) values ($1, $2, $3, $4, $4, 0, 0, $5) on conflict (firm_id, link_id, object_id) do update \
-             set {AGAIN}, tries = 0, correlation_id = coalesce(excluded.correlation_id, outbox.correlation_id)"
-            ),
-            args![firm, link, object, now, correlation_id],
-        )
-        .await?;
+             set {AGAIN}, tries = 0, correlation_id = coalesce(excluded.correlation_id, outbox.correlation_id) \
+             returning queued_ms"
+                ),
+                args![firm, link, object, now, correlation_id],
+            )
+            .await?;
         self.wake();
-        Ok(())
+        row.map_or(Ok(now), |row| row.instant(0))
     }
 
     /// Queues everything that a link might have to carry out: the objects of its calendar and of its mappings.
@@ -267,20 +270,39 @@ impl WriteTx {
         Ok(rows)
     }
 
-    /// Takes a row off, unless its object was queued again since it was read.
+    /// Takes a row off, unless its object was queued again since it was read. What waited for that is told: orders, and
+    /// attempts that were made as often as they may be. The mapping says already how the object stands.
     ///
     /// # Errors
     /// The database failed.
     pub async fn unqueue(&mut self, lease: &Lease, out: &Outgoing) -> Result<(), StoreError> {
+        let (firm, link) = (&lease.firm, &lease.link);
         self.exec(
             "delete from outbox where firm_id = $1 and link_id = $2 and object_id = $3 and queued_ms = $4",
-            args![&lease.firm, &lease.link, &out.object, out.queued],
+            args![firm, link, &out.object, out.queued],
         )
         .await?;
-        self.settle_exhausted(&lease.firm, &lease.link).await
+        let awaited = "select 1 from orders where firm_id = $1 and link_id = $2 and object_id = $3 \
+             union all select 1 from attempts where firm_id = $1 and link_id = $2 and object_id = $3 \
+             and outcome = 'failed' and max_retries_reached = 1 limit 1";
+        if self.first(awaited, args![firm, link, &out.object]).await?.is_some() {
+            let mapping = self.mapping_of_object(firm, link, &out.object).await?;
+            let outcome = match mapping.and_then(|mapping| mapping.state.why_left()) {
+                Some(why) => Outcome::failed(why),
+                None => {
+                    self.recovered(firm, link, Some(&out.object)).await?;
+                    let sent = "select 1 from attempts where firm_id = $1 and link_id = $2 and object_id = $3 \
+                         and outcome = 'success' and completed_ms > $4 limit 1";
+                    let sent = self.first(sent, args![firm, link, &out.object, out.queued]).await?;
+                    Outcome::success(u64::from(sent.is_some()))
+                }
+            };
+            self.end_orders_of_sending(lease, &out.object, out.queued, &outcome).await?;
+        }
+        self.settle_exhausted(firm, link).await
     }
 
-    /// Puts a row off after a failure.
+    /// Puts a row off: after a failure, of which orders that wait for it are told, or because something else has to go first.
     ///
     /// # Errors
     /// The database failed.
@@ -288,15 +310,18 @@ impl WriteTx {
         &mut self,
         lease: &Lease,
         out: &Outgoing,
-        tries: i64,
-        not_before: Instant,
+        (tries, not_before): (i64, Instant),
+        why: Option<&str>,
     ) -> Result<(), StoreError> {
         self.exec(
             "update outbox set tries = $5, not_before_ms = $6 where firm_id = $1 and link_id = $2 and object_id = $3 \
              and queued_ms = $4",
             args![&lease.firm, &lease.link, &out.object, out.queued, tries, not_before],
         )
-        .await
-        .map(|_| ())
+        .await?;
+        match why {
+            Some(why) => self.end_orders_of_sending(lease, &out.object, out.queued, &Outcome::failed(why)).await,
+            None => Ok(()),
+        }
     }
 }

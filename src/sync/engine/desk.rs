@@ -51,14 +51,14 @@ impl Engine {
                 drop(reply.send(self.resolve(&firm, &by, decisions).await))
             }
             Order::Undo { firm, run, by, reply } => drop(reply.send(self.undo(&firm, &run, &by).await)),
-            Order::Resync { firm, connection, bounds, correlation_id, reply } => {
-                drop(reply.send(self.resync(&firm, &connection, bounds, correlation_id).await));
+            Order::Resync { firm, connection, bounds, ask, reply } => {
+                drop(reply.send(self.resync(&firm, &connection, bounds, ask).await));
             }
-            Order::ResyncOne { firm, object, correlation_id, reply } => {
-                drop(reply.send(self.resync_one(&firm, &object, correlation_id).await));
+            Order::ResyncOne { firm, object, ask, reply } => {
+                drop(reply.send(self.resync_one(&firm, &object, ask).await));
             }
-            Order::Replay { firm, attempt, correlation_id, reply } => {
-                drop(reply.send(self.replay(&firm, &attempt, correlation_id).await));
+            Order::Replay { firm, attempt, ask, reply } => {
+                drop(reply.send(self.replay(&firm, &attempt, ask).await));
             }
             Order::Disconnect { firm, connection, imported, by, reply } => {
                 drop(reply.send(self.disconnect(&firm, &connection, imported, &by).await));

@@ -130,7 +130,7 @@ impl Engine {
         mapping.state = MappingState::Parked(ParkReason::Expanded);
         mapping.warnings = vec![WAITS.to_owned()];
         tx.put_mapping(&job.lease, &mapping).await?;
-        tx.put_off(&job.lease, waiting, 0, tx.now().plus_ms(AHEAD_MS)).await?;
+        tx.put_off(&job.lease, waiting, (0, tx.now().plus_ms(AHEAD_MS)), None).await?;
         job.waits.insert(waiting.object.clone());
         Ok(())
     }

@@ -82,7 +82,8 @@ impl Engine {
         // After the last retry it waits for the next scheduled run, and counts anew from there.
         let not_before = next.unwrap_or_else(|| now.plus_ms(job.link.settings.interval_ms));
         let mut tx = self.held(job).await?;
-        tx.put_off(&job.lease, waiting, if next.is_some() { tries } else { 0 }, not_before).await?;
+        let again = (if next.is_some() { tries } else { 0 }, not_before);
+        tx.put_off(&job.lease, waiting, again, Some(&failure.to_string())).await?;
         job.leave(failure.to_string());
         let mut attempt = self.attempt(operation, waiting, remote, Some(failure), started);
         attempt.next_retry = next;

@@ -22,6 +22,7 @@
 //! | `channel` | webhook channels, made, renewed and stopped |
 //! | `preview` | a run that is taken back before anybody sees it |
 //! | `undo` | a run's deeds taken back on both sides |
+//! | `orders` | what became of what managers ordered, told wherever it becomes so |
 //! | `resync` | everything between two times, one appointment, or one failed call, anew |
 //! | `desk`, `device` | people's orders; consent on another device |
 
@@ -35,6 +36,7 @@ mod expand;
 mod failed;
 mod hear;
 mod loss;
+mod orders;
 mod outgoing;
 mod preview;
 mod pull;
@@ -168,6 +170,8 @@ struct Job {
 /// What a listing is worth.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hearing {
+    /// There was a listing, and not one item after the other.
+    listed: bool,
     /// Everything is listed although there is a cursor.
     anew: bool,
     /// How many of the removals it told of were asked about.

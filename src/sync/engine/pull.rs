@@ -34,9 +34,10 @@ impl Engine {
         }
         let mut tx = self.held(job).await?;
         tx.end_stale_runs(&job.lease).await?;
-        let begun = tx.begin_pull(&job.lease).await?;
+        let begun = tx.begin_pull(&job.lease, job.link.due).await?;
         self.run_of(&mut tx, job).await?;
         tx.commit().await?;
+        job.hearing.listed = true;
         let started = self.store().now();
         let outcome = self.list(job).await;
         self.note_pull(job, begun, started, outcome.as_ref().err()).await?;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Engine, Job, Stop};
-use crate::domain::ids::{AttemptId, ConflictId, FirmId, ObjectId, RunId};
+use crate::domain::ids::{ConflictId, ObjectId, RunId};
 use crate::domain::sync::{AttemptKind, ConflictKind, Resolution, RunStatus, Way, apart};
 use crate::domain::time::Instant;
 use crate::store::{Conflict, Mapping, NewAttempt, NewAudit, RunItem, StoreError, WriteTx};
@@ -81,25 +81,6 @@ impl Engine {
             });
             let act = by_system("calendar_sync_retry", id.as_str(), &details, &job.account.correlation_id);
             tx.audit(&job.lease.firm, &act).await?;
-        }
-        if let Some(object) = &attempt.object {
-            self.settle_replays(tx, job, Some(object), attempt.failure.as_ref().map(|(_, why)| why.as_str())).await?;
-        }
-        Ok(())
-    }
-
-    /// Notes how replays went that were asked of somebody who did not wait for it: another node, whose turn on the link it
-    /// was not.
-    async fn settle_replays(
-        &self,
-        tx: &mut WriteTx,
-        job: &Job,
-        object: Option<&ObjectId>,
-        why: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let (firm, id) = (&job.lease.firm, &job.account.correlation_id);
-        for attempt in tx.replays_under_way((firm, &job.lease.link), id, object).await? {
-            settle_replay(tx, firm, &attempt, id, why).await?;
         }
         Ok(())
     }
@@ -187,34 +168,17 @@ impl Engine {
         };
         let mut tx = self.held(job).await?;
         tx.end_run(&job.lease.firm, &run, status, &job.totals, summary.as_deref()).await?;
-        let why = (status == RunStatus::Failed).then(|| summary.as_deref().unwrap_or("the run failed"));
-        self.settle_replays(&mut tx, job, None, why).await?;
+        if job.hearing.listed {
+            let why = summary.as_deref().or((status == RunStatus::Failed).then_some("the run failed"));
+            self.tell_of_listing(&mut tx, job, status, why).await?;
+        }
         tx.commit().await?;
         Ok(())
     }
 }
 
-/// Notes how a replay went, and tells the audit unless that was told before; `why`: it failed.
-pub(super) async fn settle_replay(
-    tx: &mut WriteTx,
-    firm: &FirmId,
-    attempt: &AttemptId,
-    correlation_id: &str,
-    why: Option<&str>,
-) -> Result<(), StoreError> {
-    if !tx.settle_replay(firm, attempt, correlation_id, why.is_none()).await? {
-        return Ok(());
-    }
-    let action = match why {
-        None => "calendar_sync_manual_replay_success",
-        Some(_) => "calendar_sync_manual_replay_failed",
-    };
-    let details = serde_json::json!({ "result": why.unwrap_or("success") });
-    tx.audit(firm, &by_system(action, attempt.as_str(), &details, correlation_id)).await
-}
-
-/// What the engine did by itself, or after nobody waited for it any more.
-pub(super) fn by_system(action: &str, target: &str, details: &serde_json::Value, correlation_id: &str) -> NewAudit {
+/// What the engine did by itself.
+fn by_system(action: &str, target: &str, details: &serde_json::Value, correlation_id: &str) -> NewAudit {
     NewAudit {
         actor: "system".to_owned(),
         action: action.to_owned(),

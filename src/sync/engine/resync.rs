@@ -2,7 +2,6 @@
 //! appointment, or at what a call that failed was about. What lies outside of the bounds is left as it is.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use tracing::Instrument as _;
 
@@ -10,35 +9,24 @@ use super::account::ask;
 use super::desk::unusable;
 use super::hear::{CONFIRM_MAX, Listing, News};
 use super::loss::Loss;
+use super::orders::Teller;
 use super::pull::{ITEMS_PER_WRITE, PAGES_MAX};
-use super::record::{by_system, listing, settle_replay};
+use super::record::listing;
 use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::ids::{AttemptId, ConnectionId, FirmId, ObjectId};
 use crate::domain::object::CalendarObject;
 use crate::domain::sync::{AttemptKind, ConnectionStatus, ErrorClass, LinkStatus, RemoteId, RunKind, RunStatus, Way};
-use crate::store::{Attempt, Connection, Due, Link, Mapping, NewAttempt, Run, RunFilter, StoreError, WriteTx};
-use crate::sync::desk::{Anew, Bounds, DeskError};
+use crate::store::{Attempt, Connection, Due, Link, Mapping, NewAttempt, Run, RunFilter, Waits, WriteTx};
+use crate::sync::desk::{Anew, Ask, Bounds, DeskError};
 use crate::upstream::{Folded, Next};
 
-/// How long somebody who asked waits for the end before they are told that it is under way.
-const ANSWER_AFTER: Duration = Duration::from_secs(20);
 /// Attempts that a replay looks through for its own.
 const ATTEMPTS_MAX: u32 = 100;
 /// Runs that an order looks through for its own.
 const RUNS_MAX: u32 = 20;
 
-/// What the audit is told of an order that takes longer than somebody waits.
-enum Late {
-    Replay(FirmId, AttemptId, String),
-    Resync { firm: FirmId, action: &'static str, target: String, correlation_id: String },
-}
-
 fn due_of(link: &Link) -> Due {
     Due { firm: link.firm.clone(), link: link.id.clone() }
-}
-
-fn late(action: &'static str, firm: &FirmId, target: &str, correlation_id: &str) -> Late {
-    Late::Resync { firm: firm.clone(), action, target: target.to_owned(), correlation_id: correlation_id.to_owned() }
 }
 
 impl Engine {
@@ -48,141 +36,84 @@ impl Engine {
         firm: &FirmId,
         id: &ConnectionId,
         bounds: Bounds,
-        correlation_id: String,
+        ask: Ask,
     ) -> Result<Anew, DeskError> {
-        let mut tx = self.store().read().await?;
-        let connection = tx.connection(firm, id).await?.ok_or(DeskError::NotFound)?;
-        let mut links = tx.links_of_connection(firm, id).await?;
-        drop(tx);
-        self.demand_usable(&connection)?;
-        links.retain(|l| l.status == LinkStatus::Active);
-        if links.is_empty() {
-            return Err(DeskError::Refused("no link of this connection is active".to_owned()));
-        }
-        let (engine, late) = (self.clone(), late("calendar_connection_resync", firm, id.as_str(), &correlation_id));
-        self.in_time(late, correlation_id.clone(), async move {
-            let mut all = Anew::begun(&correlation_id);
-            for link in &links {
-                let one = match bounds == Bounds::default() {
-                    true => engine.resync_whole(link, &correlation_id).await?,
-                    false => engine.resync_between(link, bounds, &correlation_id).await?,
-                };
-                all.add(one);
+        let (engine, own, id, asked) = (self.clone(), firm.clone(), id.clone(), ask.clone());
+        self.in_time(firm, &ask, async move {
+            let mut tx = engine.store().read().await?;
+            let connection = tx.connection(&own, &id).await?.ok_or(DeskError::NotFound)?;
+            let mut links = tx.links_of_connection(&own, &id).await?;
+            drop(tx);
+            engine.demand_usable(&connection)?;
+            links.retain(|l| l.status == LinkStatus::Active);
+            if links.is_empty() {
+                return Err(DeskError::Refused("no link of this connection is active".to_owned()));
             }
-            Ok(all)
+            let is_whole = bounds == Bounds::default();
+            let mut all = Anew::begun(&asked.correlation_id);
+            for link in &links {
+                all.add(match is_whole {
+                    true => engine.resync_whole(link, &asked).await?,
+                    false => engine.resync_between(link, bounds, &asked).await?,
+                });
+            }
+            Ok((all, if is_whole { Teller::Links } else { Teller::Carrier }))
         })
         .await
     }
 
     /// One appointment on every active link that carries it or would.
-    pub(super) async fn resync_one(
-        &self,
-        firm: &FirmId,
-        object: &ObjectId,
-        correlation_id: String,
-    ) -> Result<Anew, DeskError> {
-        let mut tx = self.store().read().await?;
-        let links = tx.links_for_object(firm, object).await?.ok_or(DeskError::NotFound)?;
-        drop(tx);
-        if links.is_empty() {
-            return Err(DeskError::Refused("no active link carries this appointment".to_owned()));
-        }
-        let (engine, object) = (self.clone(), object.clone());
-        let late = late("appointment_resync", firm, object.as_str(), &correlation_id);
-        self.in_time(late, correlation_id.clone(), async move {
-            let mut all = Anew::begun(&correlation_id);
-            for link in &links {
-                all.add(engine.resync_object(link, &object, &correlation_id).await?);
+    pub(super) async fn resync_one(&self, firm: &FirmId, object: &ObjectId, ask: Ask) -> Result<Anew, DeskError> {
+        let (engine, own, object, asked) = (self.clone(), firm.clone(), object.clone(), ask.clone());
+        self.in_time(firm, &ask, async move {
+            let mut tx = engine.store().read().await?;
+            let links = tx.links_for_object(&own, &object).await?.ok_or(DeskError::NotFound)?;
+            drop(tx);
+            if links.is_empty() {
+                return Err(DeskError::Refused("no active link carries this appointment".to_owned()));
             }
-            Ok(all)
+            let mut all = Anew::begun(&asked.correlation_id);
+            for link in &links {
+                all.add(engine.resync_object(link, &object, &asked).await?);
+            }
+            Ok((all, Teller::Carrier))
         })
         .await
     }
 
     /// What a call that failed was about, once more and at once.
-    pub(super) async fn replay(
-        &self,
-        firm: &FirmId,
-        attempt: &AttemptId,
-        correlation_id: String,
-    ) -> Result<Anew, DeskError> {
-        let mut tx = self.store().read().await?;
-        let attempt = tx.attempt(firm, attempt).await?.ok_or(DeskError::NotFound)?;
-        let link = tx.link_by_id(firm, &attempt.link).await?.ok_or(DeskError::NotFound)?;
-        let connection = tx.connection(firm, &link.connection).await?.ok_or(DeskError::NotFound)?;
-        drop(tx);
-        match attempt.what.failure {
-            _ if attempt.replayed.is_some() => {
-                return Err(DeskError::Refused("this attempt was replayed with success".to_owned()));
+    pub(super) async fn replay(&self, firm: &FirmId, attempt: &AttemptId, ask: Ask) -> Result<Anew, DeskError> {
+        let (engine, own, attempt, asked) = (self.clone(), firm.clone(), attempt.clone(), ask.clone());
+        self.in_time(firm, &ask, async move {
+            let mut tx = engine.store().read().await?;
+            let attempt = tx.attempt(&own, &attempt).await?.ok_or(DeskError::NotFound)?;
+            let link = tx.link_by_id(&own, &attempt.link).await?.ok_or(DeskError::NotFound)?;
+            let connection = tx.connection(&own, &link.connection).await?.ok_or(DeskError::NotFound)?;
+            drop(tx);
+            match attempt.what.failure {
+                _ if attempt.replayed.is_some() => {
+                    return Err(DeskError::Refused("this attempt was replayed with success".to_owned()));
+                }
+                None => return Err(DeskError::Refused("this attempt succeeded".to_owned())),
+                Some((ErrorClass::NonRetryable, _)) => {
+                    return Err(DeskError::Refused("what failed for good is not tried again".to_owned()));
+                }
+                Some(_) => {}
             }
-            None => return Err(DeskError::Refused("this attempt succeeded".to_owned())),
-            Some((ErrorClass::NonRetryable, _)) => {
-                return Err(DeskError::Refused("what failed for good is not tried again".to_owned()));
-            }
-            Some(_) => {}
-        }
-        self.demand_usable(&connection)?;
-        demand_active(&link)?;
-        let engine = self.clone();
-        let late = Late::Replay(firm.clone(), attempt.id.clone(), correlation_id.clone());
-        self.in_time(late, correlation_id.clone(), async move {
-            let (id, what) = (correlation_id.as_str(), attempt.what);
-            match (what.way, &what.object) {
-                (Way::Push, Some(object)) => engine.send_again(&link, object, id).await,
-                (Way::Pull, Some(object)) => engine.resync_object(&link, object, id).await,
-                (_, None) if what.operation == AttemptKind::Resync => engine.resync_whole(&link, id).await,
-                (_, None) => engine.list_again(&link, RunKind::Manual, id).await,
-            }
+            engine.demand_usable(&connection)?;
+            demand_active(&link)?;
+            let what = attempt.what;
+            let done = match (what.way, &what.object) {
+                (Way::Push, Some(object)) => engine.send_again(&link, object, &asked).await?,
+                (Way::Pull, Some(object)) => {
+                    return Ok((engine.resync_object(&link, object, &asked).await?, Teller::Carrier));
+                }
+                (_, None) if what.operation == AttemptKind::Resync => engine.resync_whole(&link, &asked).await?,
+                (_, None) => engine.list_again(&link, RunKind::Manual, &asked).await?,
+            };
+            Ok((done, Teller::Links))
         })
         .await
-    }
-
-    /// Waits for the work's end, but not for ever: it goes on by itself, and tells the audit then what came of it.
-    async fn in_time(
-        &self,
-        late: Late,
-        correlation_id: String,
-        work: impl Future<Output = Result<Anew, DeskError>> + std::marker::Send + 'static,
-    ) -> Result<Anew, DeskError> {
-        let mut work = tokio::spawn(work);
-        match tokio::time::timeout(ANSWER_AFTER, &mut work).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(_)) => Err(DeskError::Closed),
-            Err(_) => {
-                let engine = self.clone();
-                tokio::spawn(async move {
-                    let done = work.await.unwrap_or(Err(DeskError::Closed));
-                    if let Err(error) = engine.tell_late(late, done).await {
-                        tracing::warn!(%error, "the audit could not be told what came of an order");
-                    }
-                });
-                Ok(Anew { status: RunStatus::Running, ..Anew::begun(&correlation_id) })
-            }
-        }
-    }
-
-    /// Tells the audit what came of an order for which nobody waits any more.
-    async fn tell_late(&self, late: Late, done: Result<Anew, DeskError>) -> Result<(), StoreError> {
-        let (synced, why) = match done {
-            // Another node goes on with it.
-            Ok(anew) if anew.status == RunStatus::Running => return Ok(()),
-            Ok(anew) if anew.status == RunStatus::Failed => (0, Some(anew.why.unwrap_or_default())),
-            Ok(anew) => (anew.synced, None),
-            Err(error) => (0, Some(error.to_string())),
-        };
-        let mut tx = self.store().write().await?;
-        match late {
-            Late::Replay(firm, attempt, id) => settle_replay(&mut tx, &firm, &attempt, &id, why.as_deref()).await?,
-            Late::Resync { firm, action, target, correlation_id } => {
-                let (word, details) = match why {
-                    None => ("completed", serde_json::json!({ "synced_count": synced })),
-                    Some(why) => ("failed", serde_json::json!({ "result": why })),
-                };
-                let act = by_system(&format!("{action}_{word}"), &target, &details, &correlation_id);
-                tx.audit(&firm, &act).await?;
-            }
-        }
-        tx.commit().await
     }
 
     fn demand_usable(&self, connection: &Connection) -> Result<(), DeskError> {
@@ -195,14 +126,15 @@ impl Engine {
         }
     }
 
-    async fn resync_whole(&self, link: &Link, correlation_id: &str) -> Result<Anew, DeskError> {
-        self.list_again(link, RunKind::Resync, correlation_id).await
+    async fn resync_whole(&self, link: &Link, ask: &Ask) -> Result<Anew, DeskError> {
+        self.list_again(link, RunKind::Resync, ask).await
     }
 
     /// A run of the link that lists, and in a resync sends everything; what it came to. The lease is taken with what is
     /// asked for: the scheduler, which hears of that, would begin it before whoever waits for its end.
-    async fn list_again(&self, link: &Link, kind: RunKind, correlation_id: &str) -> Result<Anew, DeskError> {
+    async fn list_again(&self, link: &Link, kind: RunKind, ask: &Ask) -> Result<Anew, DeskError> {
         let filter = RunFilter { link: Some(link.id.clone()), ..RunFilter::default() };
+        let id = ask.correlation_id.as_str();
         let mut tx = self.store().write().await?;
         let (before, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
         let lease = tx.take_lease(&due_of(link), &self.inner.node).await?;
@@ -210,7 +142,8 @@ impl Engine {
             tx.queue_between(&link.firm, &link.id, None, None).await?;
         }
         let now = tx.now();
-        tx.ask_for_run_as(&link.firm, &link.id, kind, now, Some(correlation_id)).await?;
+        tx.ask_for_run_as(&link.firm, &link.id, kind, now, Some(id)).await?;
+        self.order_of_link(&mut tx, (ask, link), lease.as_ref(), Waits::Listing).await?;
         tx.commit().await?;
         if let Some(lease) = lease {
             self.work_with(lease).await?;
@@ -218,43 +151,56 @@ impl Engine {
         let mut tx = self.store().read().await?;
         let (runs, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
         let counts = tx.count_mappings(&link.firm, &link.id).await?;
+        drop(tx);
         let is_new = |r: &Run| !before.iter().any(|b| b.id == r.id);
-        let run = runs.into_iter().find(|r| r.correlation_id == correlation_id && is_new(r));
+        let run = runs.into_iter().find(|r| r.correlation_id == id && is_new(r));
         // Without a run another node works on the link, and has been told.
         let status = run.as_ref().map_or(RunStatus::Running, |r| r.status);
         let synced = if run.is_some() { u64::try_from(counts.live).unwrap_or(0) } else { 0 };
         let why = run.and_then(|r| r.error_summary);
-        Ok(Anew { status, synced, why, ..Anew::begun(correlation_id) })
+        let done = Anew { status, synced, why, ..Anew::begun(id) };
+        self.told_of_link(ask, link, &done).await?;
+        Ok(done)
     }
 
-    async fn send_again(&self, link: &Link, object: &ObjectId, correlation_id: &str) -> Result<Anew, DeskError> {
+    async fn send_again(&self, link: &Link, object: &ObjectId, ask: &Ask) -> Result<Anew, DeskError> {
+        if !link.settings.direction.pushes() {
+            return Err(DeskError::Refused("the link sends nothing any more".to_owned()));
+        }
+        let id = ask.correlation_id.as_str();
         let mut tx = self.store().write().await?;
         let since = tx.now();
         let before = tx.attempts_since(link, since, ATTEMPTS_MAX).await?;
         let lease = tx.take_lease(&due_of(link), &self.inner.node).await?;
-        tx.queue_one_as(&link.firm, &link.id, object, Some(correlation_id)).await?;
+        let queued = tx.queue_one_as(&link.firm, &link.id, object, Some(id)).await?;
+        self.order_of_link(&mut tx, (ask, link), lease.as_ref(), Waits::Sending(object, queued)).await?;
         tx.commit().await?;
-        let worked = lease.is_some();
         if let Some(lease) = lease {
             self.work_with(lease).await?;
         }
         let mut tx = self.store().read().await?;
         let attempts = tx.attempts_since(link, since, ATTEMPTS_MAX).await?;
-        let remote = tx.mapping_of_object(&link.firm, &link.id, object).await?.and_then(|m| m.remote);
-        let is_own = |a: &Attempt| a.correlation_id == correlation_id && !before.iter().any(|b| b.id == a.id);
+        let mapping = tx.mapping_of_object(&link.firm, &link.id, object).await?;
+        let left = tx.outgoing_of(&link.firm, &link.id, object).await?;
+        drop(tx);
+        let is_own = |a: &Attempt| a.correlation_id == id && !before.iter().any(|b| b.id == a.id);
         let own = attempts.into_iter().find(is_own);
-        let begun = Anew { remote: remote.map(|r| r.0), ..Anew::begun(correlation_id) };
-        Ok(match own.map(|a| a.what.failure) {
+        let why = mapping.as_ref().and_then(|m| m.state.why_left());
+        let begun = Anew { remote: mapping.and_then(|m| m.remote).map(|r| r.0), ..Anew::begun(id) };
+        let done = match own.map(|a| a.what.failure) {
             Some(None) => Anew { synced: 1, ..begun },
             Some(Some((_, why))) => Anew { status: RunStatus::Failed, why: Some(why), ..begun },
-            None if !worked => Anew { status: RunStatus::Running, ..begun },
+            None if left.is_some() => Anew { status: RunStatus::Running, ..begun },
+            None if why.is_some() => Anew { status: RunStatus::Failed, why, ..begun },
             // Nothing had to be sent any more.
             None => begun,
-        })
+        };
+        self.told_of_link(ask, link, &done).await?;
+        Ok(done)
     }
 
-    async fn resync_between(&self, link: &Link, bounds: Bounds, correlation_id: &str) -> Result<Anew, DeskError> {
-        let mut job = self.begin_anew(link, correlation_id).await?;
+    async fn resync_between(&self, link: &Link, bounds: Bounds, ask: &Ask) -> Result<Anew, DeskError> {
+        let mut job = self.begin_anew(link, &ask.correlation_id).await?;
         let started = self.store().now();
         let (lease, span) = (job.lease.clone(), job.span());
         let outcome = self.under(&lease, self.look_between(&mut job, bounds)).instrument(span).await;
@@ -262,8 +208,8 @@ impl Engine {
         self.end_anew(job, looked, outcome, None).await
     }
 
-    async fn resync_object(&self, link: &Link, object: &ObjectId, correlation_id: &str) -> Result<Anew, DeskError> {
-        let mut job = self.begin_anew(link, correlation_id).await?;
+    async fn resync_object(&self, link: &Link, object: &ObjectId, ask: &Ask) -> Result<Anew, DeskError> {
+        let mut job = self.begin_anew(link, &ask.correlation_id).await?;
         let started = self.store().now();
         let (lease, span) = (job.lease.clone(), job.span());
         let outcome = self.under(&lease, self.look_at(&mut job, object)).instrument(span).await;

@@ -208,22 +208,22 @@ async fn play(store: &Store, consents: &mut Vec<(String, String)>, order: Order)
             let totals = RunTotals::default();
             let _ = reply.send(Ok(Asked { run: Some(run), status: RunStatus::Success, totals }));
         }
-        Order::Resync { correlation_id, bounds, reply, .. } => {
+        Order::Resync { ask, bounds, reply, .. } => {
             let why = Some(format!("{:?} to {:?}", bounds.from.map(|b| b.ms()), bounds.until.map(|b| b.ms())));
-            let _ = reply.send(Ok(Anew { synced: 7, why, ..Anew::begun(&correlation_id) }));
+            let _ = reply.send(Ok(Anew { synced: 7, why, ..Anew::begun(&ask.correlation_id) }));
         }
-        Order::ResyncOne { firm, object, correlation_id, reply } => {
+        Order::ResyncOne { firm, object, ask, reply } => {
             let found = store.read().await.expect("a transaction").links_for_object(&firm, &object).await;
             let remote = Some("event1".to_owned());
             let done = found.expect("a query").ok_or(DeskError::NotFound);
-            let _ = reply.send(done.map(|_| Anew { synced: 1, remote, ..Anew::begun(&correlation_id) }));
+            let _ = reply.send(done.map(|_| Anew { synced: 1, remote, ..Anew::begun(&ask.correlation_id) }));
         }
-        Order::Replay { firm, attempt, correlation_id, reply } => {
+        Order::Replay { firm, attempt, ask, reply } => {
             let found = store.read().await.expect("a transaction").attempt(&firm, &attempt).await.expect("a query");
             let broken = found.expect("there").what.remote.as_deref() == Some("broken");
             let (status, synced) = if broken { (RunStatus::Failed, 0) } else { (RunStatus::Success, 1) };
             let why = broken.then(|| "still broken".to_owned());
-            let _ = reply.send(Ok(Anew { status, synced, why, ..Anew::begun(&correlation_id) }));
+            let _ = reply.send(Ok(Anew { status, synced, why, ..Anew::begun(&ask.correlation_id) }));
         }
         Order::Disconnect { firm, connection, reply, .. } => {
             let mut tx = store.write().await.expect("a transaction");

@@ -25,12 +25,13 @@ async fn channel(house: &House) -> (ChannelId, super::Synced) {
     let things = synced(house, &house.ada).await;
     let mut tx = house.bench.store.write().await.expect("a transaction");
     let due = Due { firm: house.ada.user.firm.clone(), link: things.link.clone() };
+    let was = tx.link_by_id(&due.firm, &due.link).await.expect("a query").expect("a link").due;
     let lease = tx.take_lease(&due, "n").await.expect("a query").expect("free");
     let id = tx.new_channel_id();
     let hash = house.gate.hash(Purpose::Webhook, TOKEN);
     let later = tx.now().plus_ms(86_400_000);
     tx.add_channel(&lease, &id, "res-1", &hash, later).await.expect("added");
-    let begun = tx.begin_pull(&lease).await.expect("begun");
+    let begun = tx.begin_pull(&lease, was).await.expect("begun");
     let status = kalends::domain::sync::RunStatus::Success;
     tx.end_pull(&lease, begun, status, (later, RunKind::Pull)).await.expect("ended");
     tx.commit().await.expect("a commit");
