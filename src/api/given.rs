@@ -14,7 +14,9 @@ pub(in crate::api) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from
 }
 
 /// As [`given`], for a field that is an object: an array would be taken for the fields in their order.
-pub(in crate::api) fn given_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(in crate::api) fn given_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     struct Object<T>(PhantomData<T>);
     impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
         type Value = T;
