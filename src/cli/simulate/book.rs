@@ -54,6 +54,8 @@ pub(super) struct Book {
     pub(super) births_gone: Vec<(usize, String, u32)>,
     /// What was private at a provider from its beginning: an account's own secret, which may go back to where it is from.
     pub(super) private_there: BTreeSet<String>,
+    /// Events that somebody made public: what is written elsewhere before that is heard of becomes public with the rest.
+    pub(super) disclosed: BTreeSet<u32>,
     /// Somebody confirmed a mass removal.
     pub(super) confirmed: bool,
     /// Events of which a run was undone: the two sides may differ about them, and what people left may be taken back.
@@ -100,6 +102,12 @@ impl Book {
         birth.places.insert(place.clone());
         birth.deleted = true;
         birth.left.remove(&(place.clone(), item.to_owned()));
+    }
+
+    /// Whether a text belongs to an event that somebody made public. `said`: where it stands, if that names the event.
+    pub(super) fn is_disclosed(&self, token: &str, said: &str) -> bool {
+        self.edits.iter().any(|edit| edit.token == token && self.disclosed.contains(&edit.birth))
+            || self.disclosed.iter().any(|birth| said.contains(&format!("B{birth} {token}")))
     }
 
     /// Somebody wrote a text.

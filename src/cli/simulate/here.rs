@@ -367,6 +367,9 @@ impl World {
     ) -> Option<Document> {
         let private = !is_private(object);
         self.book.birth(birth).private = true;
+        if !private {
+            self.book.disclosed.insert(birth);
+        }
         for component in document.calendar_mut()?.components_mut().filter(|c| is_event(c)) {
             for name in ["SUMMARY", "DESCRIPTION", "LOCATION"] {
                 if component.property(name).is_some() {
