@@ -22,7 +22,8 @@ use support::on_both;
 use support::stores::{Bench, START, caller};
 use trail::{
     a_trail_is_not_forged_by_who_has_the_database, a_trail_of_plain_hashes_is_sealed_once, a_trail_outlives_the_keys,
-    a_trail_that_was_broken_before_stays_broken, what_is_left_of_a_firm_shows, what_is_unreadable_or_lost_is_a_finding,
+    a_trail_that_was_broken_before_stays_broken, what_is_left_of_a_firm_shows, what_is_left_of_links_shows,
+    what_is_unreadable_or_lost_is_a_finding,
 };
 
 on_both! {
@@ -57,6 +58,7 @@ on_both! {
     a_trail_that_was_broken_before_stays_broken
     a_trail_outlives_the_keys
     what_is_left_of_a_firm_shows
+    what_is_left_of_links_shows
     what_is_unreadable_or_lost_is_a_finding
     a_dropped_transaction_never_happened
     a_backup_restores_into_an_empty_store

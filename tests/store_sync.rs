@@ -43,6 +43,7 @@ on_both! {
     a_mapping_is_one_object_s_and_one_item_s
     a_full_listing_knows_what_it_has_not_seen
     runs_are_listed_with_what_they_did
+    what_runs_ends_with_what_is_set_to_rest
     attempts_say_how_they_failed
     what_is_old_is_taken_away
     one_node_does_a_job
@@ -781,6 +782,28 @@ async fn runs_are_listed_with_what_they_did(bench: &Bench) {
     let stale = tx.run(&a.firm, &third).await.expect("a query").expect("there");
     assert_eq!((stale.status, stale.completed.is_some()), (RunStatus::Failed, true));
     assert_eq!(tx.run(&a.firm, &first).await.expect("a query").expect("there").undone_by, Some(third));
+}
+
+async fn what_runs_ends_with_what_is_set_to_rest(bench: &Bench) {
+    let ada = at_desk(bench, "acme", "ada").await;
+    let link = ada.link("a", Direction::Both).await;
+    let (firm, connection) = (&ada.user.firm, &ada.connection);
+    for rests in 0..4 {
+        let mut tx = write(&bench.store).await;
+        tx.set_link_status(firm, &link.id, LinkStatus::Active, None).await.expect("set");
+        tx.set_connection_status(firm, connection, ConnectionStatus::Active, None).await.expect("set");
+        let run = tx.begin_run(&link, RunKind::Pull, "c-1").await.expect("begun");
+        let done = match rests {
+            0 => tx.set_link_status(firm, &link.id, LinkStatus::Paused, None).await,
+            1 => tx.set_link_status(firm, &link.id, LinkStatus::Detached, None).await,
+            2 => tx.set_connection_status(firm, connection, ConnectionStatus::Paused, None).await,
+            _ => tx.set_connection_status(firm, connection, ConnectionStatus::Revoked, None).await,
+        };
+        assert!(done.expect("set"));
+        let run = tx.run(firm, &run).await.expect("a query").expect("there");
+        assert_eq!((run.status, run.completed.is_some()), (RunStatus::Failed, true), "{rests}");
+        tx.commit().await.expect("a commit");
+    }
 }
 
 async fn attempts_say_how_they_failed(bench: &Bench) {

@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 
-use super::backup::tables_of_firms;
 use super::index::{index_columns, index_faults};
 use super::open::HASH_KEY_LOST;
 use super::sql::{StoreError, args};
@@ -60,7 +59,7 @@ pub struct Report {
 }
 
 impl Report {
-    fn found(&mut self, check: &'static str, place: String, what: impl Into<String>) {
+    pub(super) fn found(&mut self, check: &'static str, place: String, what: impl Into<String>) {
         self.finding_count += 1;
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding { check, place, what: what.into() });
@@ -68,7 +67,7 @@ impl Report {
     }
 
     /// A value that cannot be what we wrote is a finding of its own, and no reason to check nothing else.
-    fn unreadable(
+    pub(super) fn unreadable(
         &mut self,
         check: &'static str,
         place: String,
@@ -84,70 +83,6 @@ impl Report {
     }
 }
 
-/// Queries whose every row is a finding: check, sentence, query giving one text.
-const ORPHANS: [(&str, &str, &str); 10] = [
-    (
-        "orphan_object",
-        "its calendar does not exist",
-        "select object_id from objects o where not exists (select 1 from calendars c where c.firm_id = o.firm_id \
-         and c.calendar_id = o.calendar_id) limit 100",
-    ),
-    (
-        "orphan_tombstone",
-        "its calendar does not exist",
-        "select name from tombstones t where not exists (select 1 from calendars c where c.firm_id = t.firm_id \
-         and c.calendar_id = t.calendar_id) limit 100",
-    ),
-    (
-        "tombstone_of_the_living",
-        "the name is both present and gone",
-        "select t.name from tombstones t join objects o on o.firm_id = t.firm_id and o.calendar_id = t.calendar_id \
-         and o.name = t.name limit 100",
-    ),
-    (
-        "object_ahead_of_calendar",
-        "its seq is beyond its calendar's",
-        "select o.object_id from objects o join calendars c on c.firm_id = o.firm_id \
-         and c.calendar_id = o.calendar_id where o.seq > c.seq limit 100",
-    ),
-    (
-        "tombstone_ahead_of_calendar",
-        "its seq is beyond its calendar's",
-        "select t.name from tombstones t join calendars c on c.firm_id = t.firm_id \
-         and c.calendar_id = t.calendar_id where t.seq > c.seq limit 100",
-    ),
-    (
-        "seq_used_twice",
-        "two objects have one seq",
-        "select o.object_id from objects o join objects p on p.firm_id = o.firm_id \
-         and p.calendar_id = o.calendar_id and p.seq = o.seq and p.name < o.name limit 100",
-    ),
-    (
-        "version_gap",
-        "the history before the present state is not complete",
-        "select o.object_id from objects o where o.version > 1 and not exists (select 1 from versions v \
-         where v.firm_id = o.firm_id and v.object_id = o.object_id and v.version = o.version - 1) \
-         and exists (select 1 from versions v where v.firm_id = o.firm_id and v.object_id = o.object_id) limit 100",
-    ),
-    (
-        "orphan_calendar",
-        "its owner does not exist",
-        "select calendar_id from calendars c where not exists (select 1 from users u where u.firm_id = c.firm_id \
-         and u.user_id = c.user_id) limit 100",
-    ),
-    (
-        "audit_chain",
-        "audit events of a firm that does not exist",
-        "select distinct firm_id from audit_events e where not exists (select 1 from firms f \
-         where f.firm_id = e.firm_id) limit 100",
-    ),
-    (
-        "audit_chain",
-        "the end of an audit trail of a firm that does not exist",
-        "select firm_id from audit_heads h where not exists (select 1 from firms f where f.firm_id = h.firm_id) limit 100",
-    ),
-];
-
 impl Store {
     /// Checks everything.
     ///
@@ -156,12 +91,7 @@ impl Store {
     pub async fn doctor(&self) -> Result<Report, StoreError> {
         let mut report = Report::default();
         let mut tx = self.read().await?;
-        for (check, what, sql) in ORPHANS {
-            for row in tx.all(sql, args![]).await? {
-                report.found(check, row.text(0)?, what);
-            }
-        }
-        tx.check_firms(&mut report).await?;
+        tx.check_orphans(&mut report).await?;
         if tx.first("select 1 from store_meta where name = $1", args![HASH_KEY_LOST]).await?.is_some() {
             let what = "the key of keyed hashes was gone and another was made: no token, app password or session of before \
                         is known any more, and no audit trail of before is known for ours";
@@ -180,21 +110,6 @@ impl Store {
 }
 
 impl ReadTx {
-    /// Rows of firms that do not exist, in every table that has firms.
-    async fn check_firms(&mut self, report: &mut Report) -> Result<(), StoreError> {
-        for table in tables_of_firms().filter(|table| !table.starts_with("audit_")) {
-            let sql = format!(
-                "select firm_id, count(*) from {table} t where not exists (select 1 from firms f \
-                 where f.firm_id = t.firm_id) group by firm_id order by firm_id limit 100"
-            );
-            for row in self.all(&sql, args![]).await? {
-                let what = format!("its firm does not exist ({} of {})", row.int(1)?, row.text(0)?);
-                report.found("orphan_of_firm", table.to_owned(), what);
-            }
-        }
-        Ok(())
-    }
-
     async fn check_trail(&mut self, firm: &FirmId, report: &mut Report) -> Result<(), StoreError> {
         let store = self.store.clone();
         let Some(head) = self.audit_head(firm).await? else {

@@ -20,7 +20,7 @@
 //! | `sync` | connections, links, mappings, outbox, runs, conflicts |
 //! | `upkeep` | what is kept for a time only, taken away |
 //! | `audit`, `trail` | what was done and by whom; what holds that together |
-//! | `feeds`, `idempotency`, `doctor`, `backup` | what their names say |
+//! | `feeds`, `idempotency`, `doctor`, `orphans`, `backup` | what their names say |
 
 mod accounts;
 mod appointments;
@@ -38,6 +38,7 @@ mod idempotency;
 mod index;
 mod objects;
 mod open;
+mod orphans;
 mod properties;
 mod selection;
 mod sessions;

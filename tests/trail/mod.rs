@@ -1,8 +1,10 @@
 //! What is done to an audit trail behind the store's back, by somebody who has the whole database but no key.
 
 use kalends::crypto::{Chance, KEY_BYTES, KeyRing, Place};
-use kalends::domain::ids::FirmId;
-use kalends::store::{Database, NewAudit, Store};
+use kalends::domain::access::Right;
+use kalends::domain::ids::{FirmId, Slug};
+use kalends::domain::sync::{Direction, LinkPolicy, Provider, RemoteCalendarId};
+use kalends::store::{Database, LinkSettings, NewAudit, NewConnection, NewLink, Store};
 use sha2::{Digest, Sha256};
 
 use crate::support::stores::{Bench, START};
@@ -212,6 +214,49 @@ pub async fn what_is_left_of_a_firm_shows(bench: &Bench) {
         found,
         [("orphan_of_firm", "users", users.as_str()), ("orphan_of_firm", "calendars", calendars.as_str())]
     );
+}
+
+/// What syncing knows without what it belongs to.
+pub async fn what_is_left_of_links_shows(bench: &Bench) {
+    let ada = ada(bench).await;
+    let (firm, user) = (&ada.firm, &ada.user);
+    let account = NewConnection {
+        provider: Provider::Google,
+        account: "ada@example.org".into(),
+        label: "Work".into(),
+        scopes: String::new(),
+        token_expires: None,
+    };
+    let mut tx = bench.store.write().await.expect("a transaction");
+    let connection = tx.connect((firm, user), &account).await.expect("a query").expect("a connection");
+    let (access, _) = {
+        let slug = Slug::parse("calendar").expect("a slug");
+        tx.calendar_for(&ada, &ada.name, &slug, Right::Own).await.expect("hers")
+    };
+    let new = NewLink {
+        connection,
+        calendar: access.calendar().clone(),
+        remote: RemoteCalendarId("there".into()),
+        remote_name: "There".into(),
+        zone: "UTC".into(),
+        settings: LinkSettings { direction: Direction::Both, interval_ms: 900_000, policy: LinkPolicy::default() },
+    };
+    let link = tx.add_link((firm, user), &new).await.expect("a query").expect("a link");
+    tx.commit().await.expect("a commit");
+    let waits = "insert into outbox (firm_id, link_id, object_id, queued_ms, not_before_ms, tries, by_user) \
+                 values ('F', 'L', 'x', 0, 0, 0, 0)";
+    execute(bench, &waits.replace('F', firm.as_str()).replace('L', link.as_str())).await;
+    assert_eq!(findings(&bench.store).await, []);
+    let connections = match bench.database {
+        Database::Sqlite(_) => "pragma foreign_keys = off; delete from connections",
+        Database::Postgres(_) => {
+            "alter table links drop constraint links_firm_id_connection_id_fkey; delete from connections"
+        }
+    };
+    execute(bench, connections).await;
+    assert_eq!(findings(&bench.store).await, [("orphan_link", link.to_string())]);
+    execute(bench, "delete from links").await;
+    assert_eq!(findings(&bench.store).await, [("orphan_of_link", "outbox".to_owned())]);
 }
 
 /// A number that is none, and a hash key that somebody took away.

@@ -1,5 +1,6 @@
 //! Connections: accounts at providers, with their secrets sealed for their rows.
 
+use super::links::STOPPED;
 use crate::crypto::Place;
 use crate::domain::ids::{ConnectionId, FirmId, UserId};
 use crate::domain::sync::{ConnectionStatus, Provider};
@@ -223,6 +224,9 @@ impl WriteTx {
             let sql = "update links set fence = fence + 1, lease_owner = null, lease_until_ms = null \
                  where firm_id = $1 and connection_id = $2 and lease_owner is not null";
             self.exec(sql, args![firm, id]).await?;
+            for link in self.links_of_connection(firm, id).await? {
+                self.end_running((firm, &link.id), STOPPED).await?;
+            }
         }
         self.wake();
         Ok(rows == 1)

@@ -226,6 +226,9 @@ impl ReadTx {
     }
 }
 
+/// What is told of a run in whose middle its link, or the connection, was set to rest.
+pub(super) const STOPPED: &str = "it was stopped: its link or its connection was paused or ended";
+
 impl WriteTx {
     /// What keeps two calendars from being linked so, among the links of the firm but `but`. Other writers of them wait
     /// until this transaction ends, so that it still holds when the link is written.
@@ -360,6 +363,9 @@ impl WriteTx {
         let rows = self.exec(&sql, args![firm, id, status.as_str(), note, now]).await?;
         if rows == 1 && status == LinkStatus::Active {
             self.settle_stopped(firm, id.as_str()).await?;
+        }
+        if rows == 1 && rests {
+            self.end_running((firm, id), STOPPED).await?;
         }
         self.wake();
         Ok(rows == 1)

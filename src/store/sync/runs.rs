@@ -286,6 +286,11 @@ impl WriteTx {
             ],
         )
         .await?;
+        self.count_run(firm, id).await
+    }
+
+    /// Counts a run that has ended with the others of its day.
+    async fn count_run(&mut self, firm: &FirmId, id: &RunId) -> Result<(), StoreError> {
         self.exec(
             "insert into run_days (firm_id, day, shard, provider, kind, status, runs) \
              select r.firm_id, r.started_ms / 86400000, $3, k.provider, r.kind, r.status, 1 from runs r \
@@ -303,14 +308,22 @@ impl WriteTx {
     /// # Errors
     /// The database failed.
     pub async fn end_stale_runs(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        self.end_running((&lease.firm, &lease.link), "the node that ran it stopped").await
+    }
+
+    /// Ends what runs under a link that nobody works on any more.
+    pub(super) async fn end_running(
+        &mut self,
+        (firm, link): (&FirmId, &LinkId),
+        why: &'static str,
+    ) -> Result<(), StoreError> {
         let now = self.now();
-        self.exec(
-            "update runs set status = 'failed', completed_ms = $3, error_summary = 'the node that ran it stopped' \
-             where firm_id = $1 and link_id = $2 and status = 'running'",
-            args![&lease.firm, &lease.link, now],
-        )
-        .await
-        .map(|_| ())
+        let sql = "update runs set status = 'failed', completed_ms = $3, error_summary = $4 \
+             where firm_id = $1 and link_id = $2 and status = 'running' returning run_id";
+        for row in self.all(sql, args![firm, link, now, why]).await? {
+            self.count_run(firm, &RunId::from_text(row.text(0)?)).await?;
+        }
+        Ok(())
     }
 
     /// Notes what a run did. Numbers go up by themselves.
