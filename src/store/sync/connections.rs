@@ -1,6 +1,7 @@
 //! Connections: accounts at providers, with their secrets sealed for their rows.
 
 use super::links::STOPPED;
+use super::runs::RunsOf;
 use crate::crypto::Place;
 use crate::domain::ids::{ConnectionId, FirmId, UserId};
 use crate::domain::sync::{ConnectionStatus, Provider};
@@ -224,9 +225,7 @@ impl WriteTx {
             let sql = "update links set fence = fence + 1, lease_owner = null, lease_until_ms = null \
                  where firm_id = $1 and connection_id = $2 and lease_owner is not null";
             self.exec(sql, args![firm, id]).await?;
-            for link in self.links_of_connection(firm, id).await? {
-                self.end_running((firm, &link.id), STOPPED).await?;
-            }
+            self.end_running(firm, RunsOf::Connection(id), STOPPED).await?;
         }
         self.wake();
         Ok(rows == 1)

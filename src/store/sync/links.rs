@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::runs::RunsOf;
 use crate::domain::ids::{CalendarId, ConnectionId, FirmId, LinkId, ObjectId, UserId};
 use crate::domain::sync::{
     Direction, LinkPolicy, LinkStatus, LinkWay, Provider, Remote, RemoteCalendarId, RunKind, RunStatus, Way,
@@ -365,7 +366,7 @@ impl WriteTx {
             self.settle_stopped(firm, id.as_str()).await?;
         }
         if rows == 1 && rests {
-            self.end_running((firm, id), STOPPED).await?;
+            self.end_running(firm, RunsOf::Link(id), STOPPED).await?;
         }
         self.wake();
         Ok(rows == 1)

@@ -239,6 +239,15 @@ impl ReadTx {
     }
 }
 
+/// Whose runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RunsOf<'a> {
+    /// A link's.
+    Link(&'a LinkId),
+    /// Those of all links of a connection.
+    Connection(&'a ConnectionId),
+}
+
 impl WriteTx {
     /// Begins a run.
     ///
@@ -308,19 +317,26 @@ impl WriteTx {
     /// # Errors
     /// The database failed.
     pub async fn end_stale_runs(&mut self, lease: &Lease) -> Result<(), StoreError> {
-        self.end_running((&lease.firm, &lease.link), "the node that ran it stopped").await
+        self.end_running(&lease.firm, RunsOf::Link(&lease.link), "the node that ran it stopped").await
     }
 
-    /// Ends what runs under a link that nobody works on any more.
+    /// Ends what runs under something that nobody works on any more.
     pub(super) async fn end_running(
         &mut self,
-        (firm, link): (&FirmId, &LinkId),
+        firm: &FirmId,
+        of: RunsOf<'_>,
         why: &'static str,
     ) -> Result<(), StoreError> {
+        let (column, id) = match of {
+            RunsOf::Link(id) => ("link_id", id.as_str()),
+            RunsOf::Connection(id) => ("connection_id", id.as_str()),
+        };
+        let sql = format!(
+            "update runs set status = 'failed', completed_ms = $3, error_summary = $4 \
+             where firm_id = $1 and {column} = $2 and status = 'running' returning run_id"
+        );
         let now = self.now();
-        let sql = "update runs set status = 'failed', completed_ms = $3, error_summary = $4 \
-             where firm_id = $1 and link_id = $2 and status = 'running' returning run_id";
-        for row in self.all(sql, args![firm, link, now, why]).await? {
+        for row in self.all(&sql, args![firm, id, now, why]).await? {
             self.count_run(firm, &RunId::from_text(row.text(0)?)).await?;
         }
         Ok(())
