@@ -16,6 +16,7 @@ mod guests;
 mod house;
 mod mail;
 mod notices;
+mod ordered;
 mod ours;
 mod stories;
 mod theirs;

@@ -248,18 +248,23 @@ impl WriteTx {
 
     /// Begins a pull: notes that it is due again when the lease would have ended, so that a node that dies is followed
     /// by another, and whoever asks for a run meanwhile is not forgotten. Gives that time, for [`WriteTx::end_pull`].
-    /// `was` is when the link was due as it was looked at: who asked since asked for more than what begins here.
+    /// `was` is when the link was due as it was looked at: who asked since asked for more than what begins here, and
+    /// whoever asked before is answered by it, also where they asked after its lease was taken.
     ///
     /// # Errors
     /// The database failed.
     pub async fn begin_pull(&mut self, lease: &Lease, was: Instant) -> Result<Instant, StoreError> {
         let again = self.now().plus_ms(LEASE_MS);
-        self.exec(
-            "update links set due_ms = $4, due_correlation = null where firm_id = $1 and link_id = $2 and fence = $3 \
-             and due_ms = $5",
-            args![&lease.firm, &lease.link, lease.fence, again, was],
-        )
-        .await?;
+        let rows = self
+            .exec(
+                "update links set due_ms = $4, due_correlation = null where firm_id = $1 and link_id = $2 and fence = $3 \
+                 and due_ms = $5",
+                args![&lease.firm, &lease.link, lease.fence, again, was],
+            )
+            .await?;
+        if rows == 1 {
+            self.answer_by_listing(lease).await?;
+        }
         Ok(again)
     }
 

@@ -317,6 +317,16 @@ impl WriteTx {
         self.audit(firm, &act).await
     }
 
+    /// Has all orders that wait for a listing of this link be answered by the one that begins under this lease.
+    pub(super) async fn answer_by_listing(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        self.exec(
+            "update orders set fence = $3 - 1 where firm_id = $1 and link_id = $2 and object_id is null and fence >= $3",
+            args![&lease.firm, &lease.link, lease.fence],
+        )
+        .await
+        .map(|_| ())
+    }
+
     /// What orders wait for a listing of this link that begins after they were given, as one under this lease does.
     ///
     /// # Errors

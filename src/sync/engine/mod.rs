@@ -274,17 +274,21 @@ impl Engine {
     pub fn work<'a>(&'a self, due: &'a Due) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             let Some(lease) = self.take(due).await? else { return Ok(false) };
-            self.work_with(lease).await.map(|()| true)
+            self.work_with(lease).await.map(|_| true)
         })
     }
 
-    /// As [`Engine::work`], with the lease that whoever asks has taken already.
-    async fn work_with(&self, lease: Lease) -> Result<(), StoreError> {
+    /// As [`Engine::work`], with the lease that whoever asks has taken already. The run that recorded the work, if there
+    /// was something to record and it was brought to its end under this lease.
+    async fn work_with(&self, lease: Lease) -> Result<Option<RunId>, StoreError> {
+        let mut run = None;
         let work = async {
             match self.job(&lease).await? {
                 Some(mut job) => {
                     let span = job.span();
-                    self.work_on(&mut job).instrument(span).await
+                    let outcome = self.work_on(&mut job).instrument(span).await;
+                    run = job.run;
+                    outcome
                 }
                 None => Ok(()),
             }
@@ -303,13 +307,14 @@ impl Engine {
             }
             Err(Stop::Fenced) => {
                 tracing::info!(link_id = lease.link.as_str(), "the lease was lost; another node goes on");
+                return Ok(None);
             }
             Err(Stop::Store(error)) => {
                 self.give_back(&lease).await.ok();
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(run)
     }
 
     /// Works under a lease that is prolonged all the while, also where one step takes many calls; lost, it ends the work

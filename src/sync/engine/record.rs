@@ -152,7 +152,7 @@ impl Engine {
 
     /// Ends the run that records the work, if one was begun.
     pub(super) async fn end(&self, job: &mut Job, stop: Option<&Stop>) -> Result<(), Stop> {
-        let Some(run) = job.run.take() else { return Ok(()) };
+        let Some(run) = job.run.clone() else { return Ok(()) };
         if matches!(stop, Some(Stop::Fenced | Stop::Store(_))) {
             return Ok(()); // whoever goes on ends it
         }

@@ -16,14 +16,12 @@ use super::{Engine, Job, Stop, ends_everything};
 use crate::domain::ids::{AttemptId, ConnectionId, FirmId, ObjectId};
 use crate::domain::object::CalendarObject;
 use crate::domain::sync::{AttemptKind, ConnectionStatus, ErrorClass, LinkStatus, RemoteId, RunKind, RunStatus, Way};
-use crate::store::{Attempt, Connection, Due, Link, Mapping, NewAttempt, Run, RunFilter, Waits, WriteTx};
+use crate::store::{Attempt, Connection, Due, Link, Mapping, NewAttempt, Waits, WriteTx};
 use crate::sync::desk::{Anew, Ask, Bounds, DeskError};
 use crate::upstream::{Folded, Next};
 
 /// Attempts that a replay looks through for its own.
 const ATTEMPTS_MAX: u32 = 100;
-/// Runs that an order looks through for its own.
-const RUNS_MAX: u32 = 20;
 
 fn due_of(link: &Link) -> Due {
     Due { firm: link.firm.clone(), link: link.id.clone() }
@@ -133,10 +131,8 @@ impl Engine {
     /// A run of the link that lists, and in a resync sends everything; what it came to. The lease is taken with what is
     /// asked for: the scheduler, which hears of that, would begin it before whoever waits for its end.
     async fn list_again(&self, link: &Link, kind: RunKind, ask: &Ask) -> Result<Anew, DeskError> {
-        let filter = RunFilter { link: Some(link.id.clone()), ..RunFilter::default() };
         let id = ask.correlation_id.as_str();
         let mut tx = self.store().write().await?;
-        let (before, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
         let lease = tx.take_lease(&due_of(link), &self.inner.node).await?;
         if kind == RunKind::Resync {
             tx.queue_between(&link.firm, &link.id, None, None).await?;
@@ -145,22 +141,39 @@ impl Engine {
         tx.ask_for_run_as(&link.firm, &link.id, kind, now, Some(id)).await?;
         self.order_of_link(&mut tx, (ask, link), lease.as_ref(), Waits::Listing).await?;
         tx.commit().await?;
-        if let Some(lease) = lease {
-            self.work_with(lease).await?;
-        }
+        let run = match lease {
+            Some(lease) => self.work_with(lease).await?,
+            None => None,
+        };
+        let Some(run) = run else { return self.left_to_others(link, id).await };
         let mut tx = self.store().read().await?;
-        let (runs, _) = tx.runs((&link.firm, &link.user), &filter, (RUNS_MAX, 0)).await?;
+        let run = tx.run(&link.firm, &run).await?;
         let counts = tx.count_mappings(&link.firm, &link.id).await?;
         drop(tx);
-        let is_new = |r: &Run| !before.iter().any(|b| b.id == r.id);
-        let run = runs.into_iter().find(|r| r.correlation_id == id && is_new(r));
-        // Without a run another node works on the link, and has been told.
         let status = run.as_ref().map_or(RunStatus::Running, |r| r.status);
-        let synced = if run.is_some() { u64::try_from(counts.live).unwrap_or(0) } else { 0 };
+        // Of a listing that failed nobody knows how much was looked at.
+        let looked = matches!(status, RunStatus::Success | RunStatus::Partial);
+        let synced = if looked { u64::try_from(counts.live).unwrap_or(0) } else { 0 };
         let why = run.and_then(|r| r.error_summary);
         let done = Anew { status, synced, why, ..Anew::begun(id) };
         self.told_of_link(ask, link, &done).await?;
         Ok(done)
+    }
+
+    /// What is to be said where somebody else works on the link and has been told, or took it over in the middle: that it
+    /// goes on, unless the link or its connection was put to rest.
+    async fn left_to_others(&self, link: &Link, correlation_id: &str) -> Result<Anew, DeskError> {
+        let mut tx = self.store().read().await?;
+        let link = tx.link_by_id(&link.firm, &link.id).await?.ok_or(DeskError::NotFound)?;
+        let connection = tx.connection(&link.firm, &link.connection).await?.ok_or(DeskError::NotFound)?;
+        drop(tx);
+        let rests = match (link.status, connection.status) {
+            (LinkStatus::Active, ConnectionStatus::Active) => None,
+            (LinkStatus::Active, status) => Some(format!("the connection is {status}")),
+            (status, _) => Some(format!("the link is {status}")),
+        };
+        let status = if rests.is_some() { RunStatus::Failed } else { RunStatus::Running };
+        Ok(Anew { status, why: rests, ..Anew::begun(correlation_id) })
     }
 
     async fn send_again(&self, link: &Link, object: &ObjectId, ask: &Ask) -> Result<Anew, DeskError> {
