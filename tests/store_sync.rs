@@ -902,12 +902,15 @@ async fn what_is_old_is_taken_away(bench: &Bench) {
     let longer = kalends::store::Kept { attempts_ms: 200 * DAY_MS, versions_ms: 200 * DAY_MS, ..Default::default() };
     let nothing = kalends::store::Removed::default();
     assert_eq!(
-        bench.store.take_away_now(&longer, &NewAudit::default()).await.expect("taken away"),
+        bench.store.take_away_now(&link.firm, &longer, &NewAudit::default()).await.expect("taken away"),
         nothing,
         "it is kept as long as is said"
     );
-    let removed =
-        bench.store.take_away_now(&kalends::store::Kept::default(), &NewAudit::default()).await.expect("taken away");
+    let removed = bench
+        .store
+        .take_away_now(&link.firm, &kalends::store::Kept::default(), &NewAudit::default())
+        .await
+        .expect("taken away");
     assert_eq!((removed.attempts, removed.runs, removed.versions, removed.tombstones), (700, 1, 3, 0));
     let mut tx = bench.store.read().await.expect("a transaction");
     let kept = tx.attempts(&link.firm, &AttemptFilter::default(), None, 100).await.expect("a query");
@@ -919,15 +922,22 @@ async fn what_is_old_is_taken_away(bench: &Bench) {
     assert_eq!(tx.forgotten(&access).await.expect("a query"), Seq(0));
     drop(tx);
     bench.clock.advance_ms(302 * DAY_MS);
-    let removed =
-        bench.store.take_away_now(&kalends::store::Kept::default(), &NewAudit::default()).await.expect("taken away");
+    let removed = bench
+        .store
+        .take_away_now(&link.firm, &kalends::store::Kept::default(), &NewAudit::default())
+        .await
+        .expect("taken away");
     assert_eq!((removed.attempts, removed.versions, removed.tombstones), (3, 1, 1));
     let forgotten = bench.store.read().await.expect("a transaction").forgotten(&access).await.expect("a query");
     assert_eq!(forgotten, deleted_at, "an older token is none any more");
     let report = bench.store.doctor().await.expect("a report");
     assert_eq!(report.findings, []);
     assert_eq!(
-        bench.store.take_away_now(&kalends::store::Kept::default(), &NewAudit::default()).await.expect("taken away"),
+        bench
+            .store
+            .take_away_now(&link.firm, &kalends::store::Kept::default(), &NewAudit::default())
+            .await
+            .expect("taken away"),
         kalends::store::Removed::default()
     );
 }

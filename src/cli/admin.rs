@@ -247,7 +247,7 @@ pub(super) async fn admin(args: AdminArgs, app: &App, output: &Output) -> Done {
         AdminCommand::Confirm { id } => act(format!("links/{}/confirm", plain(&id)?)).await?,
         AdminCommand::TakeAway => {
             let act = super::act(app, "old_records_taken_away", "");
-            serde_json::to_value(app.store().take_away_now(&app.kept(), &act).await?)?
+            serde_json::to_value(app.store().take_away_now(&firm, &app.kept(), &act).await?)?
         }
     };
     say(output, &told);

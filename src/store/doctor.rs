@@ -101,15 +101,21 @@ impl Store {
         report.unreadable("index", "objects".to_owned(), done)?;
         let done = tx.check_versions(&mut report).await;
         report.unreadable("version", "versions".to_owned(), done)?;
-        for (firm, _) in tx.firms().await? {
-            let done = tx.check_trail(&firm, &mut report).await;
-            report.unreadable("audit_chain", format!("audit_events of {firm}"), done)?;
-        }
+        let done = tx.check_trails(&mut report).await;
+        report.unreadable("audit_chain", "firms".to_owned(), done)?;
         Ok(report)
     }
 }
 
 impl ReadTx {
+    async fn check_trails(&mut self, report: &mut Report) -> Result<(), StoreError> {
+        for (firm, _) in self.firms().await? {
+            let done = self.check_trail(&firm, report).await;
+            report.unreadable("audit_chain", format!("audit_events of {firm}"), done)?;
+        }
+        Ok(())
+    }
+
     async fn check_trail(&mut self, firm: &FirmId, report: &mut Report) -> Result<(), StoreError> {
         let store = self.store.clone();
         let Some(head) = self.audit_head(firm).await? else {

@@ -84,25 +84,19 @@ impl Store {
         tx.commit().await
     }
 
-    /// Takes away now what is older than it is kept, whenever that was last done. Each firm's audit is told of `act` with
-    /// what was taken away of that firm.
+    /// Takes away now what a firm has that is older than it is kept, whenever that was last done. Its audit is told of `act`
+    /// with what was taken away.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn take_away_now(&self, kept: &Kept, act: &NewAudit) -> Result<Removed, StoreError> {
+    pub async fn take_away_now(&self, firm: &FirmId, kept: &Kept, act: &NewAudit) -> Result<Removed, StoreError> {
         let owner = hex::encode(self.chance().bytes::<8>());
         let job = format!("take_away {owner}");
         self.take_job(&job, &owner, 0).await?;
-        let mut removed = Removed::default();
-        for (firm, _) in self.read().await?.firms().await? {
-            let (of_firm, _) = self.take_away_of(&firm, (&job, &owner), kept).await?;
-            let details = serde_json::to_string(&of_firm).unwrap_or_default();
-            let mut tx = self.write().await?;
-            tx.audit(&firm, &NewAudit { details, ..act.clone() }).await?;
-            tx.commit().await?;
-            removed.add(of_firm);
-        }
+        let (removed, _) = self.take_away_of(firm, (&job, &owner), kept).await?;
+        let details = serde_json::to_string(&removed).unwrap_or_default();
         let mut tx = self.write().await?;
+        tx.audit(firm, &NewAudit { details, ..act.clone() }).await?;
         tx.exec("delete from jobs where name = $1", args![&job]).await?;
         tx.commit().await?;
         Ok(removed)

@@ -255,6 +255,15 @@ impl Breaker {
         };
     }
 
+    /// Until when nobody is asked, whoever it be; `None`: somebody may be.
+    #[must_use]
+    pub fn rests(&self, now: Instant) -> Option<Instant> {
+        match *self {
+            Breaker::Open { until, .. } if now < until => Some(until),
+            _ => None,
+        }
+    }
+
     /// For metrics: 0 closed, 1 half open, 2 open.
     #[must_use]
     pub const fn level(&self) -> u8 {

@@ -36,11 +36,12 @@ async fn a_year_and_no_eternity(bench: Bench) {
     assert_eq!(talk.say("DELETE", &at("b"), &[], "").await.status, 204);
     let after = token(&talk.report(CALENDAR, &sync("", "")).await);
     let told = Some(vec![("b.ics".to_owned(), false)]);
+    let firm = bench.store.read().await.expect("a transaction").firms().await.expect("a query").remove(0).0;
     for days in [0, 366, 33] {
         bench.clock.advance_ms(days * DAY_MS);
         bench
             .store
-            .take_away_now(&kalends::store::Kept::default(), &kalends::store::NewAudit::default())
+            .take_away_now(&firm, &kalends::store::Kept::default(), &kalends::store::NewAudit::default())
             .await
             .expect("taken away");
         assert_eq!(since(&talk, CALENDAR, &before).await, told, "{days} days later");
@@ -48,7 +49,7 @@ async fn a_year_and_no_eternity(bench: Bench) {
     bench.clock.advance_ms(2 * DAY_MS);
     bench
         .store
-        .take_away_now(&kalends::store::Kept::default(), &kalends::store::NewAudit::default())
+        .take_away_now(&firm, &kalends::store::Kept::default(), &kalends::store::NewAudit::default())
         .await
         .expect("taken away");
     // What was deleted is forgotten, so nobody who might have it is told that nothing happened.

@@ -1,9 +1,10 @@
 //! What managers order, and that its end is told: by whom it was asked of, by whom it was left to, by who comes after.
 
 use kalends::domain::ids::AttemptId;
-use kalends::domain::sync::{LinkStatus, RunKind, RunStatus};
-use kalends::domain::time::MINUTE_MS;
-use kalends::store::{AttemptState, Due, LEASE_MS, Lease, NewAudit, OrderPart, Waits};
+use kalends::domain::sync::{ConnectionStatus, LinkStatus, RemoteCalendarId, RunKind, RunStatus};
+use kalends::domain::time::{Clock as _, HOUR_MS, MINUTE_MS};
+use kalends::store::{AttemptState, Due, LEASE_MS, Lease, NewAudit, NewLink, OrderPart, Waits};
+use kalends::sync::budget::BREAKER_FAILURES;
 use kalends::sync::desk::{Anew, Ask, Bounds, DeskError};
 use kalends::upstream::Failure;
 
@@ -323,4 +324,76 @@ async fn a_replay_that_another_node_carries_out_is_audited_when_it_ends() {
     let told = audited(&house).await;
     assert!(told.contains(&("calendar_sync_manual_replay_success".to_owned(), "ask-3".to_owned())), "{told:?}");
     assert!(attempts(&house, Some(AttemptState::Failed)).await.iter().all(|a| a.id != listing.id));
+}
+
+#[tokio::test]
+async fn what_one_of_several_links_could_not_do_does_not_hide_what_the_others_did() {
+    let house = both().await;
+    let mut tx = house.bench.store.write().await.unwrap();
+    let second = NewLink {
+        connection: house.connection.clone(),
+        calendar: house.access.calendar().clone(),
+        remote: RemoteCalendarId("second".to_owned()),
+        remote_name: "Second".to_owned(),
+        zone: "UTC".to_owned(),
+        settings: house.link().await.settings,
+    };
+    let second = tx.add_link((&house.ada.firm, &house.ada.id), &second).await.unwrap().unwrap();
+    let due = Due { firm: house.ada.firm.clone(), link: second };
+    tx.take_lease(&due, "another").await.unwrap().expect("it is free");
+    tx.commit().await.unwrap();
+    house.run().await;
+    let bounds = Bounds { from: Some(house.bench.clock.now()), until: None };
+    let resync = async |request: &str| {
+        let ask = order(&house, "calendar_connection_resync", house.connection.as_str(), request).await;
+        house.desk.resync(house.ada.firm.clone(), house.connection.clone(), bounds, ask).await
+    };
+    let done = resync("ask-1").await.unwrap();
+    assert_eq!(done.status, RunStatus::Partial);
+    assert!(done.why.is_some_and(|why| why.contains("the link is at work")));
+    assert_eq!(
+        ended(&house, "ask-1").await.map(|(word, _)| word).as_deref(),
+        Some("calendar_connection_resync_completed")
+    );
+    // Where none can, nothing was done.
+    let lease = busy(&house).await;
+    assert!(matches!(resync("ask-2").await, Err(DeskError::Refused(_))));
+    free(&house, lease).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_is_left_alone_is_not_tried_by_a_replay() {
+    let house = both().await;
+    house.run().await;
+    for _ in 0..BREAKER_FAILURES {
+        house.there.fault("changes", Fault::Before(down()));
+        house.run().await;
+    }
+    let failed: Vec<_> = attempts(&house, Some(AttemptState::Failed)).await.into_iter().map(|a| a.id).collect();
+    let count = attempts(&house, None).await.len();
+    let refused = replay(&house, &failed[0], "ask-1").await;
+    assert!(matches!(&refused, Err(DeskError::Refused(why)) if why.contains("left alone")), "{refused:?}");
+    assert_eq!(attempts(&house, None).await.len(), count, "nothing was tried");
+    house.bench.clock.advance_ms(HOUR_MS);
+    assert_eq!(replay(&house, &failed[0], "ask-2").await.unwrap().status, RunStatus::Success);
+}
+
+#[tokio::test]
+async fn of_a_connection_that_ended_nothing_is_left_to_do() {
+    let house = both().await;
+    house.run().await;
+    house.put(&plain("a", "A")).await;
+    for _ in 0..6 {
+        house.there.fault("create", Fault::Before(down()));
+        house.work().await;
+        house.bench.clock.advance_ms(MINUTE_MS);
+    }
+    assert_eq!(attempts(&house, Some(AttemptState::Exhausted)).await.len(), 1);
+    let mut tx = house.bench.store.write().await.unwrap();
+    tx.set_connection_status(&house.ada.firm, &house.connection, ConnectionStatus::Revoked, None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(attempts(&house, Some(AttemptState::Exhausted)).await.is_empty());
+    let mut tx = house.bench.store.read().await.unwrap();
+    let figures = tx.attempt_figures(&house.ada.firm, &house.connection).await.unwrap();
+    assert_eq!((figures.failures, figures.exhausted), (6, 0));
 }

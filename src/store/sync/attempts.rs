@@ -170,6 +170,15 @@ impl ReadTx {
     }
 }
 
+/// Whose attempts there is nothing left to do about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Recovered<'a> {
+    /// Those of a link on an object; `None`: on its listing.
+    Object(&'a LinkId, Option<&'a ObjectId>),
+    /// All of a connection, which ended.
+    Connection(&'a ConnectionId),
+}
+
 impl WriteTx {
     /// Records a call.
     ///
@@ -239,7 +248,7 @@ impl WriteTx {
         )
         .await?;
         if new.failure.is_none() {
-            self.recovered(&link.firm, &link.id, new.object.as_ref()).await?;
+            self.recovered(&link.firm, Recovered::Object(&link.id, new.object.as_ref())).await?;
         }
         Ok(id)
     }
@@ -272,23 +281,22 @@ impl WriteTx {
         .map(|_| ())
     }
 
-    /// What was tried as often as it may be on an object (`None`: the listing) of a link got through after all, in
-    /// whatever way: those attempts failed, but there is nothing left to do about them, and their days' counts know.
-    pub(super) async fn recovered(
-        &mut self,
-        firm: &FirmId,
-        link: &LinkId,
-        object: Option<&ObjectId>,
-    ) -> Result<(), StoreError> {
+    /// What was tried as often as it may be got through after all, or is not to be sent any more: those attempts failed,
+    /// but there is nothing left to do about them, and their days' counts know.
+    pub(super) async fn recovered(&mut self, firm: &FirmId, of: Recovered<'_>) -> Result<(), StoreError> {
         let now = self.now();
-        let rows = self
-            .all(
-                "update attempts set max_retries_reached = 0, recovered_ms = $4 where firm_id = $1 and link_id = $2 \
-                 and coalesce(object_id, '') = $3 and outcome = 'failed' and max_retries_reached = 1 \
-                 returning started_ms, connection_id, operation, way, coalesce(error_class, '')",
-                args![firm, link, object.map_or("", ObjectId::as_str), now],
-            )
-            .await?;
+        let (clause, first, second) = match of {
+            Recovered::Object(link, object) => {
+                ("link_id = $3 and coalesce(object_id, '') = $4", link.as_str(), object.map_or("", ObjectId::as_str))
+            }
+            Recovered::Connection(id) => ("connection_id = $3 and $4 = ''", id.as_str(), ""),
+        };
+        let sql = format!(
+            "update attempts set max_retries_reached = 0, recovered_ms = $2 where firm_id = $1 and {clause} \
+             and outcome = 'failed' and max_retries_reached = 1 \
+             returning started_ms, connection_id, operation, way, coalesce(error_class, '')"
+        );
+        let rows = self.all(&sql, args![firm, now, first, second]).await?;
         for row in &rows {
             let connection = ConnectionId::from_text(row.text(1)?);
             let key = args![

@@ -1,5 +1,6 @@
 //! Connections: accounts at providers, with their secrets sealed for their rows.
 
+use super::attempts::Recovered;
 use super::links::STOPPED;
 use super::runs::RunsOf;
 use crate::crypto::Place;
@@ -226,6 +227,9 @@ impl WriteTx {
                  where firm_id = $1 and connection_id = $2 and lease_owner is not null";
             self.exec(sql, args![firm, id]).await?;
             self.end_running(firm, RunsOf::Connection(id), STOPPED).await?;
+        }
+        if status == ConnectionStatus::Revoked {
+            self.recovered(firm, Recovered::Connection(id)).await?;
         }
         self.wake();
         Ok(rows == 1)

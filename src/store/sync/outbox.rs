@@ -6,6 +6,7 @@ use crate::domain::time::Instant;
 use crate::store::sql::{Row, StoreError, args};
 use crate::store::tx::{ReadTx, WriteTx};
 
+use super::attempts::Recovered;
 use super::leases::Lease;
 use super::orders::Outcome;
 
@@ -290,7 +291,7 @@ impl WriteTx {
             let outcome = match mapping.and_then(|mapping| mapping.state.why_left()) {
                 Some(why) => Outcome::failed(why),
                 None => {
-                    self.recovered(firm, link, Some(&out.object)).await?;
+                    self.recovered(firm, Recovered::Object(link, Some(&out.object))).await?;
                     let sent = "select 1 from attempts where firm_id = $1 and link_id = $2 and object_id = $3 \
                          and outcome = 'success' and completed_ms > $4 limit 1";
                     let sent = self.first(sent, args![firm, link, &out.object, out.queued]).await?;

@@ -27,6 +27,43 @@ fn due_of(link: &Link) -> Due {
     Due { firm: link.firm.clone(), link: link.id.clone() }
 }
 
+/// What several links came to. Where one could not be begun, what the others did is told, and that it is not all.
+struct Several {
+    all: Anew,
+    done: usize,
+    refused: Option<DeskError>,
+}
+
+impl Several {
+    fn of(ask: &Ask) -> Several {
+        Several { all: Anew::begun(&ask.correlation_id), done: 0, refused: None }
+    }
+
+    fn add(&mut self, one: Result<Anew, DeskError>) -> Result<(), DeskError> {
+        match one {
+            Ok(one) => {
+                self.done += 1;
+                self.all.add(one);
+            }
+            Err(DeskError::Refused(why)) => drop(self.refused.get_or_insert(DeskError::Refused(why))),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn done(mut self) -> Result<Anew, DeskError> {
+        match self.refused {
+            Some(why) if self.done == 0 => Err(why),
+            Some(why) => {
+                let rest = Anew::begun(&self.all.correlation_id);
+                self.all.add(Anew { status: RunStatus::Partial, why: Some(why.to_string()), ..rest });
+                Ok(self.all)
+            }
+            None => Ok(self.all),
+        }
+    }
+}
+
 impl Engine {
     /// Everything of a connection's active links, or what lies between two times.
     pub(super) async fn resync(
@@ -48,13 +85,14 @@ impl Engine {
                 return Err(DeskError::Refused("no link of this connection is active".to_owned()));
             }
             let is_whole = bounds == Bounds::default();
-            let mut all = Anew::begun(&asked.correlation_id);
+            let mut all = Several::of(&asked);
             for link in &links {
                 all.add(match is_whole {
-                    true => engine.resync_whole(link, &asked).await?,
-                    false => engine.resync_between(link, bounds, &asked).await?,
-                });
+                    true => engine.resync_whole(link, &asked).await,
+                    false => engine.resync_between(link, bounds, &asked).await,
+                })?;
             }
+            let all = all.done()?;
             Ok((all, if is_whole { Teller::Links } else { Teller::Carrier }))
         })
         .await
@@ -70,11 +108,11 @@ impl Engine {
             if links.is_empty() {
                 return Err(DeskError::Refused("no active link carries this appointment".to_owned()));
             }
-            let mut all = Anew::begun(&asked.correlation_id);
+            let mut all = Several::of(&asked);
             for link in &links {
-                all.add(engine.resync_object(link, &object, &asked).await?);
+                all.add(engine.resync_object(link, &object, &asked).await)?;
             }
-            Ok((all, Teller::Carrier))
+            Ok((all.done()?, Teller::Carrier))
         })
         .await
     }
@@ -118,8 +156,15 @@ impl Engine {
         if connection.status != ConnectionStatus::Active {
             return Err(DeskError::Refused(format!("the connection is {}", connection.status)));
         }
-        match connection.slow_until.filter(|until| *until > self.store().now()) {
-            Some(until) => Err(DeskError::Refused(format!("the provider wants no calls before {until}"))),
+        let now = self.store().now();
+        if let Some(until) = connection.slow_until.filter(|until| *until > now) {
+            return Err(DeskError::Refused(format!("the provider wants no calls before {until}")));
+        }
+        // Trying again would fail without a call, and count as one that was made.
+        match self.breaker(connection.provider, |b| b.rests(now)) {
+            Some(until) => Err(DeskError::Refused(format!(
+                "the provider failed repeatedly and is left alone; it is asked again after {until}"
+            ))),
             None => Ok(()),
         }
     }
