@@ -40,7 +40,7 @@ const PACKAGES: [(&[&str], &[&str]); 15] = [
     (&["reqwest", "oauth2"], &["upstream"]),
     (&["tokio", "tokio_stream"], &["store", "upstream", "sync", "auth", "dav", "feed", "api", "web", "app", "cli"]),
     (&["tracing"], &["store", "upstream", "sync", "auth", "dav", "feed", "api", "web", "telemetry", "app", "cli"]),
-    (&["metrics", "metrics_exporter_prometheus", "tracing_subscriber"], &["telemetry"]),
+    (&["tracing_subscriber"], &["telemetry"]),
     (&["icalendar"], &["ics"]),
     (&["quick_xml"], &["xml"]),
     (&["aes_gcm", "hmac", "rand"], &["crypto"]),

@@ -3,12 +3,11 @@
 //! What comes from the database is the same on every node: take the maximum over nodes. Labels are providers and words;
 //! the lag alone is told by link, since one link that stands still is what somebody has to be woken for.
 
-use std::fmt::Write;
-
 use super::App;
 use crate::domain::time::Instant;
 use crate::store::{StoreError, Summary};
 use crate::sync::figures::{CALL_BUCKETS_MS, Told};
+use crate::telemetry::Exposition;
 
 /// Every family that is told here: name, type, help.
 pub const FAMILIES: [(&str, &str, &str); 28] = [
@@ -53,7 +52,7 @@ pub async fn render(app: &App) -> Result<String, StoreError> {
     let recent = tx.summary(None, now.plus_ms(-crate::domain::time::DAY_MS)).await?;
     drop(tx);
     let told = app.engine.get().map(crate::sync::engine::Engine::told);
-    let mut text = app.metrics.render();
+    let mut text = app.metrics.render(app.store().pool_size()).into_text();
     text.push_str(&exposition(&everything, &recent, told.as_ref(), now));
     Ok(text)
 }
@@ -67,7 +66,7 @@ pub fn exposition(everything: &Summary, recent: &Summary, told: Option<&Told>, n
         of_store(&mut out, family.0, everything, recent, now);
         of_node(&mut out, family.0, told);
     }
-    out.0
+    out.into_text()
 }
 
 fn of_store(out: &mut Exposition, name: &str, all: &Summary, recent: &Summary, now: Instant) {
@@ -115,9 +114,9 @@ fn of_store(out: &mut Exposition, name: &str, all: &Summary, recent: &Summary, n
         "kalends_sync_queue_retrying" => out.sample(name, &[], all.retries as f64),
         "kalends_sync_conflicts_open" => out.sample(name, &[], all.open_conflicts as f64),
         "kalends_sync_links_needing_confirmation" => out.sample(name, &[], all.needs_confirmation as f64),
-        "kalends_webhook_channels" => out.tally(name, &all.channels),
-        "kalends_connections" => out.tally(name, &all.connections),
-        "kalends_links" => out.tally(name, &all.links),
+        "kalends_webhook_channels" => tally(out, name, &all.channels),
+        "kalends_connections" => tally(out, name, &all.connections),
+        "kalends_links" => tally(out, name, &all.links),
         "kalends_users" => out.sample(name, &[], all.users.0 as f64),
         "kalends_users_active" => out.sample(name, &[], all.users.1 as f64),
         "kalends_feeds" => out.sample(name, &[], all.feeds.0 as f64),
@@ -149,16 +148,9 @@ fn of_node(out: &mut Exposition, name: &str, told: Option<&Told>) {
         }
         "kalends_provider_call_seconds" => {
             for (provider, latency) in &figures.latency {
-                let (provider, mut below) = (provider.as_str(), 0);
-                for (bound_ms, count) in CALL_BUCKETS_MS.iter().zip(latency.within) {
-                    below += count;
-                    let bound = (*bound_ms as f64 / 1_000.0).to_string();
-                    out.sample(&format!("{name}_bucket"), &[("provider", provider), ("le", &bound)], below as f64);
-                }
-                let all = latency.count as f64;
-                out.sample(&format!("{name}_bucket"), &[("provider", provider), ("le", "+Inf")], all);
-                out.sample(&format!("{name}_sum"), &[("provider", provider)], latency.sum_ms as f64 / 1_000.0);
-                out.sample(&format!("{name}_count"), &[("provider", provider)], all);
+                let bounds = CALL_BUCKETS_MS.iter().map(|bound_ms| *bound_ms as f64 / 1_000.0);
+                let sum = latency.sum_ms as f64 / 1_000.0;
+                out.histogram(name, ("provider", provider.as_str()), bounds.zip(latency.within), sum, latency.count);
             }
         }
         "kalends_provider_breaker_state" => {
@@ -180,28 +172,8 @@ fn of_node(out: &mut Exposition, name: &str, told: Option<&Told>) {
     }
 }
 
-/// Text that grows by families and their samples.
-#[derive(Default)]
-struct Exposition(String);
-
-impl Exposition {
-    fn family(&mut self, (name, kind, help): (&str, &str, &str)) {
-        // Writing to a text does not fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        for (at, (label, value)) in labels.iter().enumerate() {
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.0, "{}{label}=\"{value}\"", if at == 0 { '{' } else { ',' });
-        }
-        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
-    }
-
-    fn tally(&mut self, name: &str, tally: &crate::store::Tally) {
-        for ((provider, status), count) in tally {
-            self.sample(name, &[("provider", provider), ("status", status)], *count as f64);
-        }
+fn tally(out: &mut Exposition, name: &str, tally: &crate::store::Tally) {
+    for ((provider, status), count) in tally {
+        out.sample(name, &[("provider", provider), ("status", status)], *count as f64);
     }
 }

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::tls::{self, TlsError};
 use super::visit::Peer;
 use super::{App, House};
-use crate::telemetry;
+use crate::telemetry::Metrics;
 
 /// Connections served at once; each costs some tens of kilobytes.
 const CONNECTIONS_MAX: usize = 8_192;
@@ -81,6 +81,7 @@ impl Server {
             all: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             by_address: Mutex::default(),
             exempt: app.config.trusted_proxies.clone(),
+            metrics: app.metrics.clone(),
         });
         Ok(Server { listener, address, tls, connections })
     }
@@ -180,6 +181,7 @@ struct Connections {
     all: Arc<Semaphore>,
     by_address: Mutex<HashMap<IpAddr, usize>>,
     exempt: Vec<IpAddr>,
+    metrics: Metrics,
 }
 
 /// A connection's place under the limits; given back when dropped.
@@ -198,7 +200,7 @@ impl Connections {
             return None;
         }
         *count += 1;
-        telemetry::connections_open(CONNECTIONS_MAX - self.all.available_permits());
+        self.metrics.connections_open(CONNECTIONS_MAX - self.all.available_permits());
         Some(Place { connections: self.clone(), address, _permit: permit })
     }
 }
@@ -212,6 +214,7 @@ impl Drop for Place {
                 counts.remove(&self.address);
             }
         }
-        telemetry::connections_open(CONNECTIONS_MAX - self.connections.all.available_permits() - 1);
+        let free = self.connections.all.available_permits();
+        self.connections.metrics.connections_open(CONNECTIONS_MAX - free - 1);
     }
 }

@@ -16,7 +16,7 @@ use tower_http::catch_panic::{DefaultResponseForPanic, ResponseForPanic};
 use super::visit::{Doorstep, greet};
 use super::{App, exposition};
 use crate::dav::Dav;
-use crate::{api, dav, feed, telemetry, web};
+use crate::{api, dav, feed, web};
 
 /// The whole server. Cheap to clone.
 #[derive(Clone)]
@@ -83,7 +83,6 @@ async fn nothing() -> impl IntoResponse {
 }
 
 async fn render_metrics(State(app): State<App>) -> Response {
-    telemetry::pool_state(app.store().pool_size());
     match exposition::render(&app).await {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => {

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::App;
 use super::body::PacedBody;
 use crate::auth::Visit;
-use crate::{dav, telemetry};
+use crate::dav;
 
 /// The answer's, and the request's if it brings a sensible one.
 const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -227,7 +227,7 @@ where
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, took) = (response.status().as_u16(), began.elapsed());
-    telemetry::request_answered(face, method, status, took);
+    doorstep.app.metrics.request_answered(face, method, status, took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if status >= 500 {
         tracing::warn!(correlation_id, face, method, status, took_ms, "answered");

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::types::Value;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
@@ -158,9 +159,28 @@ async fn open_sqlite(path: &Path) -> Result<Db, OpenError> {
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| OpenError::Folder(folder.to_owned(), e))?;
     }
-    migrate_file(path).await?;
+    let readers = match current(path) {
+        Some(readers) => readers,
+        None => {
+            migrate_file(path).await?;
+            Readers::open(path)?
+        }
+    };
     let writer = WriterQueue::new(Sqlite::open(path, Purpose::Write)?);
-    Ok(Db::Sqlite { writer, readers: Readers::open(path)? })
+    Ok(Db::Sqlite { writer, readers })
+}
+
+/// The connections to a file whose schema is this program's. `None` where there is something to do, or to find fault
+/// with: at nearly every start there is neither, and asking takes less than the driver needs to begin.
+fn current(path: &Path) -> Option<Readers> {
+    let mut first = Sqlite::open(path, Purpose::Read).ok()?;
+    let done = first.all("select version, checksum, success from _sqlx_migrations order by version", &[]).ok()?;
+    let known: Vec<Box<[Value]>> = MIGRATIONS
+        .iter()
+        .filter(|migration| migration.migration_type.is_up_migration())
+        .map(|m| [Value::Integer(m.version), Value::Blob(m.checksum.to_vec()), Value::Integer(1)].into())
+        .collect();
+    (done == known).then(|| Readers::of(path, first))
 }
 
 async fn open_postgres(url: &str) -> Result<Db, OpenError> {
@@ -330,5 +350,28 @@ mod tests {
         let pg: Database = "postgres://ada:geheim@db/kalends".parse().expect("a url");
         assert_eq!(pg.redacted(), "postgres://…@db/kalends");
         assert!("mysql://root:geheim@db".parse::<Database>().is_err_and(|e| !e.to_string().contains("geheim")));
+    }
+
+    #[tokio::test]
+    async fn only_a_file_with_exactly_this_schema_is_taken_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.db");
+        assert!(current(&path).is_none() && !path.exists());
+        migrate_file(&path).await.expect("a schema");
+        assert!(current(&path).is_some());
+        for (change, undo) in [
+            (
+                "insert into _sqlx_migrations select 9999, description, installed_on, success, checksum, execution_time \
+              from _sqlx_migrations where version = 1",
+                "delete from _sqlx_migrations where version = 9999",
+            ),
+            ("update _sqlx_migrations set success = 0 where version = 1", "update _sqlx_migrations set success = 1"),
+            ("update _sqlx_migrations set checksum = x'00' where version = 1", "select 1"),
+        ] {
+            let mut writer = Sqlite::open(&path, Purpose::Write).expect("open");
+            writer.exec(change, &[]).expect(change);
+            assert!(current(&path).is_none(), "{change}");
+            writer.exec(undo, &[]).expect(undo);
+        }
     }
 }

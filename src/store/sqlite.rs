@@ -180,8 +180,13 @@ pub(super) struct Reading {
 
 impl Readers {
     pub(super) fn open(path: &Path) -> Result<Readers, StoreError> {
-        let idle = Arc::new(Mutex::new(vec![Sqlite::open(path, Purpose::Read)?]));
-        Ok(Readers { path: path.to_owned(), idle, places: Arc::new(Semaphore::new(READERS as usize)) })
+        Ok(Readers::of(path, Sqlite::open(path, Purpose::Read)?))
+    }
+
+    /// With a first one of them.
+    pub(super) fn of(path: &Path, first: Sqlite) -> Readers {
+        let idle = Arc::new(Mutex::new(vec![first]));
+        Readers { path: path.to_owned(), idle, places: Arc::new(Semaphore::new(READERS as usize)) }
     }
 
     /// Waits for a connection and begins to read on it.
