@@ -187,7 +187,8 @@ class Ground:
     # Time
 
     def forward(self, seconds: float) -> None:
-        """Sets both clocks forward, and has the server look what is due."""
+        """Sets both clocks forward, and has the server look what is due. What the provider notifies of comes before."""
+        until(lambda: not self.google.look("channels")["unanswered"])
         self.ahead_ms += int(seconds * 1000)
         whole = self.clock.with_suffix(".new")
         whole.write_text(str(self.ahead_ms))

@@ -65,7 +65,10 @@ impl Google {
             }
             "faults" => serde_json::to_value(self.faults.rules()).map_err(|error| Refused(error.to_string())),
             "settings" => serde_json::to_value(&self.world.settings).map_err(|error| Refused(error.to_string())),
-            "channels" => Ok(json!({ "open": self.channels_open(ask.now_ms) })),
+            "channels" => {
+                let unanswered = self.world.push.unanswered();
+                Ok(json!({ "open": self.channels_open(ask.now_ms), "unanswered": unanswered }))
+            }
             "counts" => {
                 let counts: Map<String, Value> =
                     self.counts.iter().map(|(call, count)| (call.name().to_owned(), json!(count))).collect();

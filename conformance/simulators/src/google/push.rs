@@ -47,6 +47,8 @@ enum Subject {
 pub(crate) struct Push {
     channels: BTreeMap<String, Channel>,
     due: Vec<(i64, Delivery)>,
+    /// Taken to be sent, and not answered yet.
+    under_way: usize,
 }
 
 impl Push {
@@ -86,7 +88,18 @@ impl Push {
                 _ => out.push(delivery),
             }
         }
+        self.under_way += out.len();
         out
+    }
+
+    /// The receiver answered, or did not.
+    pub(crate) fn arrived(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// Notifications that nobody has answered yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.due.len() + self.under_way
     }
 
     /// The receiver answered 500, 502, 503 or 504, or not at all.

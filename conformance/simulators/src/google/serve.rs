@@ -35,6 +35,7 @@ impl Provider for Google {
     }
 
     fn posted(&mut self, now_ms: i64, delivery: &Delivery, status: Option<u16>) {
+        self.world.push.arrived();
         // Any other answer counts as received or as refused for good.
         if matches!(status, None | Some(500 | 502 | 503 | 504)) {
             self.delivery_failed(now_ms, delivery);
