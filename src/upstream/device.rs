@@ -112,7 +112,7 @@ impl Provider {
     /// What a refusal says.
     fn told(&self, answer: &Value) -> Failure {
         let word = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-        (self.explain)(word("error_description")).unwrap_or_else(|| named(word("error")))
+        (self.explain)(self, word("error_description")).unwrap_or_else(|| named(word("error")))
     }
 
     async fn post(

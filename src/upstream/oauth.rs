@@ -61,7 +61,7 @@ pub struct Provider {
     /// Of the scopes, those that tell what was granted; empty: all of them. Some providers leave others unsaid.
     pub needed: Vec<&'static str>,
     /// What the provider's own words in a refusal mean, where they mean more than the error's name.
-    pub explain: fn(&str) -> Option<Failure>,
+    pub explain: fn(&Provider, &str) -> Option<Failure>,
     /// Parameters of the provider's own for the user's way there.
     pub extra: Vec<(&'static str, &'static str)>,
 }
@@ -178,7 +178,7 @@ impl Provider {
             .set_pkce_verifier(verifier.pkce())
             .request_async(&wire)
             .await;
-        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error, self.explain))
+        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error, self))
     }
 
     /// A new access token. Where the answer has a refresh token too, the old one may be dead: store the new one before
@@ -195,7 +195,7 @@ impl Provider {
         let (client, wire) = (self.client()?, Wire::new(transport, now));
         let held = RefreshToken::new(refresh.expose_secret().to_owned());
         let answer = client.exchange_refresh_token(&held).request_async(&wire).await;
-        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error, self.explain))
+        answer.map(|answer| tokens(&answer, now)).map_err(|error| wire.failure(error, self))
     }
 
     /// Ends the grant, by its refresh or access token. One that is gone already is done.
@@ -315,7 +315,7 @@ impl<'a> Wire<'a> {
     fn failure(
         &self,
         error: RequestTokenError<TransportError, oauth2::basic::BasicErrorResponse>,
-        explain: fn(&str) -> Option<Failure>,
+        provider: &Provider,
     ) -> Failure {
         let status = self.status.load(Ordering::Relaxed);
         let wait = *self.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -326,7 +326,7 @@ impl<'a> Wire<'a> {
                 refused(status, &HeaderMap::new(), self.now, wait)
             }
             RequestTokenError::ServerResponse(answer) => {
-                let explained = answer.error_description().and_then(|text| explain(text));
+                let explained = answer.error_description().and_then(|text| (provider.explain)(provider, text));
                 explained.unwrap_or_else(|| named(answer.error().as_ref()))
             }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) if status == 200 => {

@@ -1,12 +1,15 @@
 //! A series stands at a provider as a whole or as its instances, never as both, and what becomes of an instance there is
 //! never lost in silence.
 
-use kalends::domain::sync::{DeletePolicy, Direction, LinkPolicy, PrivatePolicy, RunStatus, UnsupportedRecurrence};
+use kalends::domain::sync::{
+    DeletePolicy, Direction, LinkPolicy, PrivatePolicy, Resolution, RunStatus, UnsupportedRecurrence,
+};
+use kalends::sync::desk::Decision;
 use kalends::upstream::Failure;
 
 use crate::double::Fault;
 use crate::expanded::{LAST, at, expanding, is_quiet, policy, set, starts, warnings};
-use crate::house::{House, INTERVAL, event, retitled};
+use crate::house::{House, INTERVAL, down, event, retitled};
 
 const GUESTS: &str = "ORGANIZER:mailto:ada@example.com\nATTENDEE:mailto:guest@example.net";
 
@@ -48,7 +51,7 @@ async fn instances_wait_until_their_series_is_gone_there() {
 }
 
 #[tokio::test]
-async fn a_series_waits_until_its_instances_are_gone_there() {
+async fn an_instance_that_cannot_be_taken_away_there_keeps_its_series_apart() {
     let house = expanding().await;
     house.put(&event("a", LAST)).await;
     house.run().await;
@@ -58,16 +61,75 @@ async fn a_series_waits_until_its_instances_are_gone_there() {
     assert!(preview.items.iter().any(|i| i.action == "created" && i.note.is_some()), "{preview:?}");
     house.later(INTERVAL).await;
     is_quiet(&house).await;
-    assert_eq!(shapes(&house), (0, 1));
-    assert!(is_told(&house, "it is not sent as a series while single events of it stand there").await);
-    // Somebody takes the last of them away: the next run brings the series.
-    let last = house.there.live().into_keys().next().unwrap();
-    house.there.remove(&last);
-    house.later(INTERVAL).await;
+    assert_eq!(shapes(&house), (0, 4), "nothing of it is missing there");
+    assert_eq!(starts(&house).first().map(String::as_str), Some("20261130T100000Z"));
+    assert!(is_told(&house, "one of its single events there could not be taken away").await);
+    // The next edit tries again.
+    house.put(&event("a", &weekly().replace("Pay", "Pay day"))).await;
     house.later(INTERVAL).await;
     is_quiet(&house).await;
     assert_eq!(shapes(&house), (1, 1));
     assert_eq!(warnings(&house).await, Vec::new());
+}
+
+#[tokio::test]
+async fn an_instance_that_its_series_does_not_have_any_more_does_not_hold_it_up() {
+    let house = expanding().await;
+    house.put(&event("a", LAST)).await;
+    house.run().await;
+    house.there.fault("delete", refused());
+    house.put(&event("a", &weekly().replace("20261130T1", "20261201T1"))).await;
+    house.later(INTERVAL).await;
+    is_quiet(&house).await;
+    assert_eq!((shapes(&house), warnings(&house).await.len()), ((1, 1), 0));
+}
+
+/// The last of its instances goes late, or with another process than the one that saw it wait.
+#[tokio::test]
+async fn a_series_follows_as_soon_as_the_last_of_its_instances_is_gone() {
+    let house = expanding().await;
+    house.put(&event("a", LAST)).await;
+    house.run().await;
+    house.there.fault("delete", Fault::Before(down()));
+    house.put(&event("a", &weekly())).await;
+    house.run().await;
+    assert_eq!(shapes(&house), (0, 1));
+    house.bench.clock.advance_ms(3_000);
+    house.work().await;
+    assert_eq!(shapes(&house), (1, 1), "not with the next run of the schedule");
+    is_quiet(&house).await;
+    assert_eq!(warnings(&house).await, Vec::new());
+}
+
+/// A person decides about one instance; the others stay where people look for them.
+#[tokio::test]
+async fn a_conflict_about_one_instance_leaves_the_others_there() {
+    let house = expanding().await;
+    house.put(&event("a", LAST)).await;
+    house.run().await;
+    house.there.edit(&at(&house, "20261130T100000Z"), |e| retitled(&e, "Pay", "There"));
+    house.put(&event("a", &weekly().replace("Pay", "Here"))).await;
+    house.later(INTERVAL).await;
+    is_quiet(&house).await;
+    let open = house.open_conflicts().await;
+    assert_eq!((open.len(), shapes(&house)), (1, (0, 4)), "{open:?}");
+    assert!(is_told(&house, "waits for a decision").await);
+    let decision = Decision { conflict: open[0].id.clone(), resolution: Resolution::KeepPlatform, choices: Vec::new() };
+    house.desk.resolve(house.ada.firm.clone(), "ada".to_owned(), vec![decision]).await.unwrap();
+    house.later(INTERVAL).await;
+    is_quiet(&house).await;
+    assert_eq!((shapes(&house), warnings(&house).await.len()), ((1, 1), 0));
+    assert!(house.there.live().values().all(|ics| ics.contains("SUMMARY:Here")));
+
+    // One that is no instance of it any more holds nothing up.
+    let house = expanding().await;
+    house.put(&event("a", LAST)).await;
+    house.run().await;
+    house.there.edit(&at(&house, "20261231T100000Z"), |e| retitled(&e, "Pay", "There"));
+    house.put(&event("a", &weekly())).await;
+    house.later(INTERVAL).await;
+    is_quiet(&house).await;
+    assert_eq!((house.open_conflicts().await.len(), shapes(&house)), (1, (1, 2)));
 }
 
 /// A series with guests is not taken away for the sake of a rule: they would hear that it is cancelled.

@@ -43,6 +43,15 @@ const UNINVITED: &str = ", to which its guests are not invited";
 const INVITED_APART: &str = "somebody is invited there to one of its single events, and would be told that it is cancelled: \
      its instances go on standing there as single events";
 
+/// The same of one that a person has to decide about.
+const DECIDED_APART: &str =
+    "one of its single events there waits for a decision: its instances go on standing there as single events";
+/// The same of one that the provider would not take away.
+const KEPT_APART: &str =
+    "one of its single events there could not be taken away: its instances go on standing there as single events";
+/// What is told of a single event that the provider would not take away.
+pub(super) const KEPT: &str = "the single event was not taken away there";
+
 /// What a link shows of an instance.
 pub(super) enum ShownInstance {
     /// This, as an event of its own.
@@ -80,7 +89,7 @@ impl Engine {
             Ok(()) => match mapping.filter(|m| m.state == MappingState::Parked(ParkReason::Expanded)) {
                 Some(Mapping { object: Some(series), .. }) => {
                     let there = tx.instances_there(&job.lease.firm, &job.lease.link, series).await?;
-                    Ok(there.iter().any(|one| self.has_guests(job, one)).then(|| INVITED_APART.to_owned()))
+                    Ok(self.why_stays_apart(job, shown, &there).map(str::to_owned))
                 }
                 _ => Ok(None),
             },
@@ -104,9 +113,39 @@ impl Engine {
         said.is_some_and(|object| !project::invitations(&object).is_empty())
     }
 
-    /// Whether an instance of a series stands there by itself.
+    /// Why a series that could stand there as a whole goes on standing there as its instances: one of those does not go, and
+    /// the series would have that one twice.
+    fn why_stays_apart(&self, job: &Job, series: &CalendarObject, there: &[Mapping]) -> Option<&'static str> {
+        let with_guests = there.iter().any(|one| self.has_guests(job, one));
+        let mut held = there.iter().filter(|one| has_slot_of(series, one)).filter_map(does_not_go);
+        with_guests.then_some(INVITED_APART).or_else(|| held.next())
+    }
+
+    /// Whether a series that is to stand there as a whole would have one of its instances there twice by now.
     async fn is_there_apart(&self, tx: &mut WriteTx, job: &Job, series: &ObjectId) -> Result<bool, Stop> {
-        Ok(!tx.instances_there(&job.lease.firm, &job.lease.link, series).await?.is_empty())
+        let there = tx.instances_there(&job.lease.firm, &job.lease.link, series).await?;
+        if there.is_empty() {
+            return Ok(false);
+        }
+        let Some(whole) = self.whole(tx, job, series).await? else { return Ok(true) };
+        // One that stays and that the series does not have any more is nobody's double.
+        Ok(there.iter().any(|one| does_not_go(one).is_none() || has_slot_of(&whole.local.object, one)))
+    }
+
+    /// Whether a series that waits for its instances, or stays apart for one of them, is to be looked at once more.
+    async fn may_be_whole(&self, tx: &mut WriteTx, job: &Job, series: &ObjectId) -> Result<bool, Stop> {
+        let (firm, link) = (&job.lease.firm, &job.lease.link);
+        let Some(mapping) = tx.mapping_of_object(firm, link, series).await? else { return Ok(false) };
+        let tells = |what: &str| mapping.warnings.iter().any(|told| told == what);
+        if !tells(WAITS) && !tells(INVITED_APART) && !tells(DECIDED_APART) {
+            return Ok(false);
+        }
+        let Some(whole) = self.whole(tx, job, series).await? else { return Ok(false) };
+        let there = tx.instances_there(firm, link, series).await?;
+        let object = &whole.local.object;
+        let theirs = mapping.origin == Origin::There && mapping.remote.is_some();
+        let stays = !theirs && object.index().recurring && self.why_stays_apart(job, object, &there).is_some();
+        Ok(if tells(WAITS) { stays || !self.is_there_apart(tx, job, series).await? } else { !stays })
     }
 
     /// Whether a series that is to stand there as a whole has to wait, because its instances do by themselves.
@@ -135,7 +174,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Queues the series that waited for the last of their instances to go. `false`: there are none.
+    /// Queues the series that waited for what has become of their instances. `false`: there are none.
     pub(super) async fn bring_whole(&self, job: &mut Job) -> Result<bool, Stop> {
         let waits = std::mem::take(&mut job.waits);
         if waits.is_empty() {
@@ -143,7 +182,7 @@ impl Engine {
         }
         let (mut tx, mut any) = (self.held(job).await?, false);
         for series in waits {
-            if !self.is_there_apart(&mut tx, job, &series).await? {
+            if self.may_be_whole(&mut tx, job, &series).await? {
                 tx.queue_one(&job.lease.firm, &job.lease.link, &series).await?;
                 any = true;
             }
@@ -212,11 +251,12 @@ impl Engine {
         let mut tx = self.held(job).await?;
         for series in tx.expanded_series(firm, link, SERIES_MAX).await? {
             let Some(local) = self.local(&mut tx, job, &series).await? else { continue };
+            if self.may_be_whole(&mut tx, job, &series).await? {
+                tx.queue_one(firm, link, &series).await?;
+                continue;
+            }
             let Some(mapping) = tx.mapping_of_object(firm, link, &series).await? else { continue };
             if mapping.warnings.iter().any(|told| told == WAITS) {
-                if !self.is_there_apart(&mut tx, job, &series).await? {
-                    tx.queue_one(firm, link, &series).await?;
-                }
                 continue;
             }
             if !self.expands(job) {
@@ -389,4 +429,22 @@ impl Engine {
         let put = tx.write_object(&job.access, &whole.head.name, &changed, &guard, &cause, Writing::default()).await?;
         Ok(Ok(PutOutcome { id: local.head.id.clone(), ..put }))
     }
+}
+
+/// Why an instance that stands there by itself stays, though its series is to take its place; `None`: it goes.
+fn does_not_go(one: &Mapping) -> Option<&'static str> {
+    match &one.state {
+        MappingState::Conflict => Some(DECIDED_APART),
+        MappingState::Parked(ParkReason::Refused { reason, .. }) if reason.starts_with(KEPT) => Some(KEPT_APART),
+        _ => None,
+    }
+}
+
+/// Whether an object happens when an instance does, or did before it was moved.
+fn has_slot_of(object: &CalendarObject, one: &Mapping) -> bool {
+    let Some((_, slot)) = one.object.as_ref().and_then(apart::parts) else { return false };
+    if object.index().recurring {
+        return Occurrence::find(object, slot, &Zone::Utc).is_some();
+    }
+    Series::of(object).expand(Window::ALL, &Zone::Utc).instances.iter().any(|only| only.starts.at == slot)
 }

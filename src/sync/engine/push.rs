@@ -5,11 +5,12 @@ use bytes::Bytes;
 
 use super::account::ask;
 use super::consider::Considered;
+use super::expand::KEPT;
 use super::outgoing::Edit;
 use super::record::Deed;
 use super::send::{STANDS, Send, Why};
 use super::{Engine, Job, Stop};
-use crate::domain::sync::{AttemptKind, Calling, MappingState, ParkReason, RemoteId, Snapshot, Way};
+use crate::domain::sync::{AttemptKind, Calling, MappingState, ParkReason, RemoteId, Snapshot, Way, apart};
 use crate::domain::time::{DAY_MS, Instant};
 use crate::store::{Buried, Mapping, Outgoing as Waiting};
 use crate::sync::decide::{Heard, Local, as_far_as_written, has_arrived, heard, is_older_create};
@@ -112,6 +113,9 @@ impl Engine {
         }
         let outcome = self.push_this(job, waiting).await;
         job.account.correlation_id = own;
+        if let Some((series, _)) = apart::parts(&waiting.object) {
+            job.waits.insert(series); // it may wait for this one
+        }
         outcome
     }
 
@@ -405,6 +409,9 @@ impl Engine {
                 let failure = match (&call, failure) {
                     (Call::Delete { why: Why::Expanded, .. }, Failure::Refused(why)) => {
                         Failure::Refused(format!("{STANDS}: {why}"))
+                    }
+                    (Call::Delete { .. }, Failure::Refused(why)) if apart::parts(&waiting.object).is_some() => {
+                        Failure::Refused(format!("{KEPT}: {why}"))
                     }
                     (_, failure) => failure,
                 };

@@ -128,7 +128,7 @@ impl Setup {
             ],
             // Without the first there is no refresh token, without the second none after the first consent.
             needed: Vec::new(),
-            explain: |_| None,
+            explain: |_, _| None,
             extra: vec![("access_type", "offline"), ("prompt", "consent"), ("include_granted_scopes", "true")],
         }
     }
@@ -248,6 +248,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     mails: true,
     // Four weeks.
     minutes_max: 40_320,
+    title_max: None,
     reminders_left: "some reminders stay here: Google has five at most, in minutes before the start",
     zone: str::to_owned,
     canon: |rule, _, _, _| {

@@ -22,6 +22,8 @@ pub(in crate::upstream) struct Dialect {
     pub(in crate::upstream) colours: bool,
     /// Whether a series can have dates beside its rule, more than one rule, and rules of exclusion.
     pub(in crate::upstream) dates: bool,
+    /// The longest title of an event, in UTF-16 units; `None`: nobody says.
+    pub(in crate::upstream) title_max: Option<usize>,
     /// How many reminders an event has.
     pub(in crate::upstream) reminders: usize,
     /// Whether a reminder can be a mail.
@@ -34,4 +36,19 @@ pub(in crate::upstream) struct Dialect {
     pub(in crate::upstream) zone: fn(&str) -> String,
     /// Its rules.
     pub(in crate::upstream) canon: Canon,
+}
+
+impl Dialect {
+    /// A title as the provider holds it.
+    pub(in crate::upstream) fn title(&self, whole: String) -> String {
+        let Some(max) = self.title_max.filter(|max| whole.encode_utf16().count() > *max) else { return whole };
+        let mut left = max;
+        let fits = |c: &char| {
+            let fits = c.len_utf16() <= left;
+            left -= c.len_utf16().min(left);
+            fits
+        };
+        let cut: String = whole.chars().take_while(fits).collect();
+        cut.trim_end().to_owned()
+    }
 }

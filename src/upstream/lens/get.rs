@@ -11,7 +11,7 @@ use super::guests;
 use super::held::{Event, Held, is_cancelled, text};
 use super::prose;
 use super::reminders::Reminders;
-use super::said::{Recurs, Said, class_of, same_time, visibility_of};
+use super::said::{Recurs, Said, class_of, same_time, video, visibility_of};
 use super::series::{Form, Series, makes_sense};
 use super::time::{At, name_of};
 use super::view::{Part, View};
@@ -106,6 +106,10 @@ fn expressible(
         let unknown = |when: &When| when.tzid().is_some() && matches!(view.zones.of_value(when), Zone::Floating);
         if unknown(&part.record.start) || unknown(&part.record.end) {
             sentences.insert("a time zone that nobody knows is read as the calendar's own".into());
+        }
+        let title = part.record.title.as_deref().unwrap_or_default();
+        if dialect.title_max.is_some_and(|max| title.encode_utf16().count() > max) {
+            sentences.insert(format!("{name} has no room for a title of that length: it is cut there"));
         }
         let left = Reminders::of_alarms(&part.record.reminders, dialect).1;
         if left > 0 {
@@ -252,7 +256,15 @@ fn fields(
     let listed = if listed.is_empty() && foreign { their_list.clone().unwrap_or_default() } else { listed };
     let same = is(&|t| t.description == said.description) && their_list.as_ref() == Some(&listed);
     let ours = prose::written(&prose::with_guests(&said.description, &listed));
-    set("description", same, json!(""), json!(ours));
+    // Written over, it would leave a meeting that nobody can join.
+    let joins = !same && known.is_some_and(|event| joins_in_description(event, &ours));
+    if joins {
+        sentences.insert(format!(
+            "the description of an online meeting stays as it is at {}: it has the link that people join by",
+            dialect.name
+        ));
+    }
+    set("description", same || joins, json!(""), json!(ours));
 
     let recurs = recurs.unwrap_or(Recurs::No);
     set("start", is(&|t| same_time(&said.start, &t.start, recurs)), Value::Null, said.start.to_json());
@@ -277,6 +289,13 @@ fn fields(
         set("attendees", same, json!([]), guests::to_json(&part.record.attendees, known));
     }
     out
+}
+
+/// Whether the description of an online meeting has its link, as the words of an element, say, and `ours` has not.
+fn joins_in_description(event: &Event, ours: &str) -> bool {
+    let Some(link) = video(event) else { return false };
+    let has = |text: &str| text.contains(link) || text.contains(&link.replace('&', "&amp;"));
+    has(text(event, "description")) && !has(ours)
 }
 
 /// The slot that an override stands for, in the form of the series.

@@ -85,7 +85,7 @@ impl Said {
         };
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         Said {
-            summary: line(&text(&appointment.title)),
+            summary: dialect.title(line(&text(&appointment.title))),
             description: words(&clean(&text(&appointment.notes))),
             location: line(&text(&appointment.location)),
             end: not_before(end, &start),

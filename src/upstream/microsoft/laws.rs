@@ -393,3 +393,53 @@ fn an_appointment_does_not_grow_in_twenty_rounds() {
     assert_eq!(there.event["start"]["dateTime"], "2026-03-02T00:00:00.0000000");
     assert_eq!(there.event["originalStartTimeZone"], "W. Europe Standard Time");
 }
+
+#[test]
+fn a_title_that_is_too_long_is_cut_there_and_stays_whole_here() {
+    let outlook = microsoft();
+    let title = format!("{}😀 and more", "x".repeat(254));
+    let whole = object(&format!(
+        "{HEAD}SUMMARY:{title}\nDTSTART:20260302T090000Z\nDTEND:20260302T100000Z\nRRULE:FREQ=DAILY;COUNT=3\nEND:VEVENT"
+    ));
+    let out = outlook.get(&whole, None, BERLIN).expect("expressible");
+    assert!(out.warnings.iter().any(|told| told.contains("title")), "{:?}", out.warnings);
+    let mut there = There::default();
+    there.write(&wanted(&out));
+    assert_eq!(there.event["subject"], json!("x".repeat(254)), "no half of a character");
+    let back = outlook.put(&there.held().snapshot(), Some(&whole), BERLIN).expect("an object");
+    assert_eq!(text_of(&back), text_of(&whole));
+    assert!(
+        outlook
+            .says(&there.held().snapshot(), &outlook.get(&back, Some(&there.held().snapshot()), BERLIN).expect("so"))
+    );
+    there.event.insert("subject".into(), json!("Short"));
+    let renamed = outlook.put(&there.held().snapshot(), Some(&whole), BERLIN).expect("an object");
+    assert!(text_of(&renamed).contains("SUMMARY:Short\r\n"));
+}
+
+#[test]
+fn the_link_of_an_online_meeting_is_not_written_over() {
+    let outlook = microsoft();
+    let link = "https://teams.microsoft.com/l/meetup-join/1?a=1&b=2";
+    let at = |hour: u8| json!({ "dateTime": format!("2026-03-01T{hour:02}:00:00.0000000"), "timeZone": "UTC" });
+    let body = format!("<p>Agenda</p><div>____<br><a href=\"{}\">Join</a></div>", link.replace('&', "&amp;"));
+    let raw = |body: &str| {
+        json!({ "id": "m", "iCalUId": "u", "subject": "Call", "changeKey": "1", "start": at(9), "end": at(10), "isOrganizer": true,
+            "originalStartTimeZone": "UTC", "originalEndTimeZone": "UTC",
+            "onlineMeeting": { "joinUrl": link }, "body": { "contentType": "html", "content": body } })
+    };
+    let held = |body: &str| item(raw(body).as_object().expect("an object"), None).snapshot();
+    let here = outlook.put(&held(&body), None, BERLIN).expect("an object");
+    let with = |text: &str| {
+        let changed = text_of(&here).replace("DESCRIPTION:Agenda", &format!("DESCRIPTION:{text} "));
+        CalendarObject::parse(Bytes::from(changed)).expect("a lawful object")
+    };
+    for (text, kept) in [("New agenda", true), ("See https://teams.microsoft.com/l/meetup-join/1?a=1&b=2 at", false)] {
+        let out = outlook.get(&with(text), Some(&held(&body)), BERLIN).expect("expressible");
+        assert_eq!(outlook.says(&held(&body), &out), kept, "{text}: {}", out.payload);
+        assert_eq!(out.warnings.iter().any(|told| told.contains("online meeting")), kept);
+    }
+    // Where the link is not in it, it is a text like any other.
+    let out = outlook.get(&with("New agenda"), Some(&held("<p>Agenda</p>")), BERLIN).expect("expressible");
+    assert!(!outlook.says(&held("<p>Agenda</p>"), &out));
+}

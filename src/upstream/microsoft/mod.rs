@@ -73,6 +73,8 @@ const CALENDAR_PAGES_MAX: usize = 20;
 const LANES: usize = 3;
 /// Mailboxes whose lanes are remembered while nobody uses them.
 const MAILBOXES_IDLE_MAX: usize = 1_000;
+/// The longest title that Outlook takes, in UTF-16 units.
+const TITLE_MAX: usize = 255;
 /// How long a subscription is asked for: Graph gives just under seven days, 10,080 minutes.
 const SUBSCRIPTION_MINUTES: i64 = 10_070;
 /// Bytes of the hash that names a transaction.
@@ -88,6 +90,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     mails: false,
     // A year: what its number holds is more than anybody means.
     minutes_max: 525_600,
+    title_max: Some(TITLE_MAX),
     reminders_left: "some reminders stay here: Outlook has one, in minutes before the start",
     canon: |rule, start, is_day, zone| {
         Recurrence::of_rule(&rule, start, is_day, zone).map(|found| found.to_rule(start, is_day))

@@ -83,7 +83,7 @@ impl Setup {
 }
 
 /// What the sign-in's own codes mean, and what is to be done about them.
-fn explain(description: &str) -> Option<Failure> {
+fn explain(provider: &oauth::Provider, description: &str) -> Option<Failure> {
     let (_, rest) = description.split_once("AADSTS")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).take(9).collect();
     let consent = |text: &str| Some(Failure::NeedsConsent(format!("{text} (AADSTS{digits})")));
@@ -99,9 +99,17 @@ fn explain(description: &str) -> Option<Failure> {
         }
         "65001" => consent("the permission for the calendars was not given: sign in again and allow it"),
         "65004" => consent("you declined the permission: without it the calendars cannot be read"),
-        "90094" | "90093" => consent(
-            "the organisation lets only its administrator allow this: an administrator has to give admin consent to the application",
-        ),
+        "90094" | "90093" => consent(&format!(
+            "the organisation lets only its administrator allow this: have an administrator give the consent at {}, then sign in again",
+            admin_consent(provider)
+        )),
+        "50034" | "500341" => consent("the account does not exist any more: sign in with another"),
+        "50053" => consent("the account is locked: unlock it at Microsoft and sign in again"),
+        "50055" => consent("the password has expired: set a new one at Microsoft and sign in again"),
+        "50057" => consent("the account is disabled: an administrator of the organisation has to enable it"),
+        "50105" => {
+            consent("the account may not use the application: an administrator of the organisation has to assign it")
+        }
         "54005" => consent("the code was used already: begin again"),
         "70000" | "9002313" => consent("the sign-in is not taken any more: sign in again"),
         "7000215" => {
@@ -126,16 +134,25 @@ fn explain(description: &str) -> Option<Failure> {
     }
 }
 
+/// Where an administrator consents for all accounts of the organisation.
+fn admin_consent(provider: &oauth::Provider) -> String {
+    let authority = provider.auth_url.trim_end_matches("/oauth2/v2.0/authorize");
+    let id: String = url::form_urlencoded::byte_serialize(provider.client_id.as_bytes()).collect();
+    format!("{authority}/adminconsent?client_id={id}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_code_leads_to_what_can_be_done() {
-        let told = |code: &str| explain(&format!("AADSTS{code}: The words change. Trace ID: 1")).expect("known");
+        let provider = Setup::new("our id".into(), None, String::new()).oauth();
+        let said = |description: &str| explain(&provider, description);
+        let told = |code: &str| said(&format!("AADSTS{code}: The words change. Trace ID: 1")).expect("known");
         for code in [
             "70008", "700082", "700084", "50173", "50076", "50079", "50158", "53003", "65001", "65004", "90094",
-            "90093", "54005", "70000", "9002313",
+            "90093", "54005", "70000", "9002313", "50034", "500341", "50053", "50055", "50057", "50105",
         ] {
             assert!(matches!(told(code), Failure::NeedsConsent(text) if text.contains(code)), "{code}");
         }
@@ -145,7 +162,9 @@ mod tests {
         for code in ["90055", "50196"] {
             assert!(matches!(told(code), Failure::RateLimited(..)), "{code}");
         }
-        assert_eq!(explain("AADSTS1: something else"), None);
-        assert_eq!(explain("nothing of it"), None);
+        let admin = "https://login.microsoftonline.com/common/adminconsent?client_id=our+id";
+        assert!(matches!(told("90094"), Failure::NeedsConsent(text) if text.contains(admin)));
+        assert_eq!(said("AADSTS1: something else"), None);
+        assert_eq!(said("nothing of it"), None);
     }
 }
