@@ -1,8 +1,10 @@
 //! What is the other side's own, and what both sides made for one and the same appointment.
 
 use kalends::domain::sync::{ConflictKind, Direction, LinkPolicy, MappingState, PrivatePolicy};
+use kalends::domain::time::MINUTE_MS;
 
-use crate::house::{House, INTERVAL, both, event, plain, retitled};
+use crate::double::Fault;
+use crate::house::{House, INTERVAL, both, down, event, plain, retitled};
 
 const PRIVATE: &str = "DTSTART:20261201T100000Z\nDTEND:20261201T110000Z\nSUMMARY:Dentist\nCLASS:PRIVATE";
 
@@ -22,6 +24,78 @@ async fn what_is_private_there_and_came_from_there_is_changed_there() {
         assert!(house.here("a").await.unwrap().contains("SUMMARY:Dentist by hand"), "{private:?}");
         assert!(house.open_conflicts().await.is_empty());
     }
+}
+
+/// Whoever deletes here, brings it back there from the bin and here by hand has one appointment and no second one.
+#[tokio::test]
+async fn what_was_brought_back_there_is_not_made_a_second_time() {
+    for changed in [false, true] {
+        let house = both().await;
+        house.there.human("theirs", &plain("a", "A"));
+        house.run().await;
+        house.delete("a").await;
+        house.work().await;
+        assert!(house.there.live().is_empty());
+        let back = if changed { plain("a", "A\nLOCATION:Hall") } else { plain("a", "A") };
+        house.there.human("theirs", &back);
+        let id = house.put(&plain("a", "A\nDESCRIPTION:mine")).await;
+        house.there.calls();
+        house.work().await;
+        let calls = house.there.calls();
+        assert!(!calls.iter().any(|call| call == "create" || call == "changes"), "{calls:?}");
+        house.later(INTERVAL).await;
+        let live = house.there.live();
+        assert_eq!(live.keys().collect::<Vec<_>>(), ["theirs"]);
+        let (there, here) = (&live["theirs"], house.here("a").await.unwrap());
+        for side in [there.as_str(), here.as_str()] {
+            assert!(side.contains("DESCRIPTION:mine") && side.contains("LOCATION:Hall") == changed, "{side}");
+        }
+        assert_eq!(house.mapping(&id).await.unwrap().state, MappingState::Synced);
+        assert!(house.open_conflicts().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_now_is_not_made_anew_now() {
+    let house = both().await;
+    house.there.human("theirs", &plain("a", "A"));
+    house.run().await;
+    house.delete("a").await;
+    house.work().await;
+    house.there.human("theirs", &plain("a", "A"));
+    house.put(&plain("a", "B")).await;
+    house.there.fault("fetch", Fault::Before(down()));
+    house.work().await;
+    assert!(house.there("a").unwrap().contains("SUMMARY:A"));
+    assert_eq!((house.there.live().len(), house.count_here().await), (1, 1));
+    house.later(MINUTE_MS).await;
+    assert!(house.there("a").unwrap().contains("SUMMARY:B"));
+    assert_eq!((house.there.live().len(), house.count_here().await), (1, 1));
+    // Where it is not there, it is made anew.
+    house.delete("a").await;
+    house.work().await;
+    house.put(&plain("a", "C")).await;
+    house.work().await;
+    assert!(house.there("a").unwrap().contains("SUMMARY:C"));
+    assert_eq!(house.there.live().len(), 1);
+}
+
+/// What a link withdrew and somebody brought back there is the one that is shown again.
+#[tokio::test]
+async fn what_was_withdrawn_and_brought_back_there_is_taken_up_again() {
+    let house = both().await;
+    let id = house.put(&plain("a", "A")).await;
+    house.run().await;
+    let there = house.id_there("a");
+    house.put(&plain("a", "A\nCLASS:PRIVATE")).await;
+    house.work().await;
+    assert!(house.there.live().is_empty());
+    house.there.human(&there, &plain("a", "A"));
+    house.put(&plain("a", "A\nLOCATION:Hall")).await;
+    house.work().await;
+    assert!(house.there("a").unwrap().contains("LOCATION:Hall"));
+    assert_eq!(house.there.live().len(), 1);
+    assert_eq!(house.mapping(&id).await.unwrap().state, MappingState::Synced);
 }
 
 /// What is made private here is this side's secret, wherever it came from.

@@ -60,6 +60,9 @@ pub(super) struct Book {
     pub(super) confirmed: bool,
     /// Events of which a run was undone: the two sides may differ about them, and what people left may be taken back.
     pub(super) undone: BTreeSet<u32>,
+    /// What somebody brought back there from the bin while another item of the same event was there already: whoever did
+    /// that made a second one.
+    pub(super) beside: BTreeSet<String>,
     /// Links that somebody had looked at whole again.
     pub(super) mended: BTreeSet<String>,
     next: u32,

@@ -148,7 +148,10 @@ impl World {
                 }
                 MappingState::Parked(reason) => {
                     self.covered.parked += 1;
-                    if is_unfit(sides.linked.provider, reason) {
+                    // A second item of one event is left alone and told: there is one object for the two.
+                    let beside = remote.is_some_and(|remote| self.book.beside.contains(remote.as_str()));
+                    let told = beside && mapping.object.is_none() && !mapping.warnings.is_empty();
+                    if is_unfit(sides.linked.provider, reason) || told {
                         continue;
                     }
                     if matches!(reason, ParkReason::RewriteLoop | ParkReason::Quarantine { .. })

@@ -244,8 +244,11 @@ impl World {
                 let again = live.iter().any(|e| is_live(e) && birth_of(word(e, "summary")) == Some(one_birth));
                 let done = self.at_page(calendar).restore(&one_id);
                 if done.is_ok() {
-                    // What was made anew meanwhile is there too.
+                    // What was made anew meanwhile is there too: nobody could know when it was made that this would come.
                     self.book.birth(one_birth).copies += u32::from(again);
+                    if again {
+                        self.book.beside.insert(one_id.clone());
+                    }
                     self.note_there(calendar, &one_id, one_birth);
                     self.book.birth(one_birth).deleted = true;
                 }

@@ -14,6 +14,7 @@
 //! | `whole` | such a series as its instances see it |
 //! | `loss` | what a listing took away |
 //! | `push` | one object carried out there: intent, call, settlement |
+//! | `recall` | what stood there once, asked for before it is made anew |
 //! | `failed` | what a failed call means, and when it is tried again |
 //! | `consider` | what the link shows of one object, and what would be sent for it |
 //! | `record` | what was done, written down in the run that did it |
@@ -41,6 +42,7 @@ mod outgoing;
 mod preview;
 mod pull;
 mod push;
+mod recall;
 mod record;
 mod resync;
 mod send;

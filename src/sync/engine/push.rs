@@ -7,6 +7,7 @@ use super::account::ask;
 use super::consider::Considered;
 use super::expand::KEPT;
 use super::outgoing::Edit;
+use super::recall::{Recalled, stood};
 use super::record::Deed;
 use super::send::{STANDS, Send, Why};
 use super::{Engine, Job, Stop};
@@ -17,7 +18,7 @@ use crate::sync::decide::{Heard, Local, as_far_as_written, has_arrived, heard, i
 use crate::sync::guard::{REMOVALS_FREE, Verdict, verdict};
 use crate::upstream::{Failure, Outgoing, Written};
 
-/// How often one object is looked at anew because the item changed under us.
+/// How often one object is looked at anew because the item changed under us, after what stood there before was asked for.
 const LOOKS_MAX: usize = 4;
 
 /// A call to make, with everything it needs.
@@ -28,6 +29,14 @@ enum Call {
     Delete { id: RemoteId, held: Option<Snapshot>, why: Why, invite: bool },
     Find { key: String },
     Fetch { id: RemoteId },
+}
+
+/// What is to be done next for an object.
+enum Step {
+    /// This call.
+    Call(Box<Intent>),
+    /// First to ask for what stood there before.
+    Recall(Box<Mapping>, RemoteId),
 }
 
 /// A call's answer.
@@ -120,8 +129,20 @@ impl Engine {
     }
 
     async fn push_this(&self, job: &mut Job, waiting: &Waiting) -> Result<(), Stop> {
-        for _ in 0..LOOKS_MAX {
-            let Some(intent) = self.intend(job, waiting).await? else { return Ok(()) };
+        // Of this very look: whoever dies between it and the create asks again.
+        let mut absent = false;
+        for _ in 0..=LOOKS_MAX {
+            let Some(step) = self.intend(job, waiting, absent).await? else { return Ok(()) };
+            let intent = match step {
+                Step::Call(intent) => *intent,
+                Step::Recall(mapping, id) => match self.recall(job, waiting, *mapping, &id).await? {
+                    Recalled::Later => return Ok(()),
+                    recalled => {
+                        absent = recalled == Recalled::Absent;
+                        continue;
+                    }
+                },
+            };
             let started = self.store().now();
             let answer = self.call(job, &intent).await;
             if self.settle_push(job, waiting, intent, answer, started).await? {
@@ -133,12 +154,17 @@ impl Engine {
         self.put_off(job, waiting, None, &failure, self.store().now(), AttemptKind::Upsert).await
     }
 
-    /// Decides what to send and commits the intent. `None`: nothing is left to send.
-    async fn intend(&self, job: &mut Job, waiting: &Waiting) -> Result<Option<Intent>, Stop> {
+    /// Decides what to send and commits the intent. `None`: nothing is left to send. `absent`: what stood there before was
+    /// asked for and is not there.
+    async fn intend(&self, job: &mut Job, waiting: &Waiting, absent: bool) -> Result<Option<Step>, Stop> {
         let mut tx = self.held(job).await?;
         let mut considered = self.consider(&mut tx, job, waiting).await?;
         self.stand(&mut tx, job, &waiting.object, &mut considered).await?;
         let Considered { mut mapping, local, shown, sending, apart } = considered;
+        if let (Send::Create(_), Some(id), false) = (&sending, stood(&mapping), absent) {
+            tx.commit().await?;
+            return Ok(Some(Step::Recall(Box::new(mapping), id)));
+        }
         let version = local.as_ref().map_or(0, |l| l.head.version);
         let key = self.create_key(job, &waiting.object);
         let edit = Edit { mapping: &mapping, local: local.as_ref(), shown: shown.as_ref() };
@@ -244,7 +270,7 @@ impl Engine {
             return Ok(None);
         };
         tx.commit().await?;
-        Ok(Some(Intent { mapping, local, call }))
+        Ok(Some(Step::Call(Box::new(Intent { mapping, local, call }))))
     }
 
     async fn call(&self, job: &mut Job, intent: &Intent) -> Result<Answered, Failure> {

@@ -342,6 +342,33 @@ fn guests_travel_as_text_and_do_not_come_back_as_notes() {
 }
 
 #[test]
+fn guests_whom_nothing_here_holds_any_more_come_back_from_the_text() {
+    let object =
+        event("DTSTART:20260701T090000Z\nDESCRIPTION:Notes\nATTENDEE;CN=Bob:mailto:bob@example.org\nRRULE:FREQ=DAILY");
+    let mut master = sent(&object)["master"].clone();
+    master["id"] = json!("e1");
+    master["extendedProperties"]["private"]["kalendsId"] = json!("e1");
+    let held = item(master.clone(), json!({}));
+    let back = google().put(&held, None, BERLIN).expect("an object");
+    assert!(text(&back).contains("DESCRIPTION:Notes\n"), "{}", text(&back));
+    assert!(
+        text(&back).contains("ATTENDEE;CN=Bob") && text(&back).contains("mailto:bob@example.org"),
+        "{}",
+        text(&back)
+    );
+    let out = google().get(&back, Some(&held), BERLIN).expect("expressible");
+    assert!(google().says(&held, &out), "nothing is left to send: {}", out.payload);
+    // In somebody's copy of it the list is that person's text, and stays there.
+    master["id"] = json!("e2");
+    master["iCalUID"] = json!("e2@google.com");
+    let copy = item(master, json!({}));
+    let own = google().put(&copy, None, BERLIN).expect("an object");
+    assert!(!text(&own).contains("ATTENDEE"), "{}", text(&own));
+    let out = google().get(&own, Some(&copy), BERLIN).expect("expressible");
+    assert!(google().says(&copy, &out), "{}", out.payload);
+}
+
+#[test]
 fn live_guests_are_guests() {
     let live = Lens { attendees_live: true, ..BERLIN };
     let object = event(

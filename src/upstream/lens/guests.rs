@@ -1,10 +1,12 @@
-//! Attendees: those of an event, and those of an object.
+//! Attendees: those of an event, and those of an object, and who invited them.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
 use super::held::{Event, text};
 use crate::domain::appointment::{Attendee, AttendeeRole, AttendeeStatus};
-use crate::ics::CalAddress;
+use crate::ics::{CalAddress, Component, Property};
 
 /// An attendee as both sides can say it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,6 +184,41 @@ pub(in crate::upstream) fn as_text(attendees: &[Attendee], held: Option<&Event>)
     lines
 }
 
+/// Those whom such lines stand for, where nothing else names them any more. A line that nobody wrote for an attendee is none.
+pub(in crate::upstream) fn of_text(lines: &[String], known: &[Attendee]) -> Vec<Attendee> {
+    let mut seen: BTreeSet<String> = known.iter().filter_map(of_attendee).map(|guest| guest.email).collect();
+    let mut out = Vec::new();
+    for line in lines {
+        let named = line.strip_suffix('>').and_then(|line| line.rsplit_once(" <"));
+        let (name, email) = named.map_or((None, line.as_str()), |(name, email)| (Some(name.to_owned()), email));
+        let Some(email) = address(email).filter(|email| !email.contains(['<', '>', '"'])) else { continue };
+        let address = CalAddress::new(&format!("mailto:{email}"));
+        let attendee = Attendee { address, name, role: AttendeeRole::Required, status: AttendeeStatus::NeedsAction };
+        if as_text(std::slice::from_ref(&attendee), None) == [line.as_str()] && seen.insert(email) {
+            out.push(attendee);
+        }
+    }
+    out
+}
+
+/// Who invited, where there are guests and nobody is named yet.
+pub(in crate::upstream) fn organizer(component: &mut Component, event: &Event) {
+    if component.property("ATTENDEE").is_none() || component.property("ORGANIZER").is_some() {
+        return;
+    }
+    let Some(organizer) = event.get("organizer").and_then(Value::as_object) else { return };
+    let email = text(organizer, "email");
+    if !email.contains('@') {
+        return;
+    }
+    let mut line = Property::new("ORGANIZER", &format!("mailto:{email}"));
+    let name = text(organizer, "displayName");
+    if !name.is_empty() {
+        line = line.with_param("CN", name);
+    }
+    component.push(line);
+}
+
 fn one_line(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -244,5 +281,23 @@ mod tests {
         ];
         assert_eq!(as_text(&ours, Some(&event())), ["Name <eve@example.org>"]);
         assert_eq!(as_text(&ours, None).len(), 2);
+    }
+
+    #[test]
+    fn attendees_come_back_from_their_lines() {
+        let mut ours = [
+            attendee("ada@example.org", AttendeeStatus::NeedsAction),
+            attendee("eve@example.org", AttendeeStatus::NeedsAction),
+        ];
+        ours[0].role = AttendeeRole::Required;
+        ours[1] = Attendee { name: None, ..ours[0].clone() };
+        ours[1].address = CalAddress::new("mailto:eve@example.org");
+        let mut lines = as_text(&ours, None);
+        assert_eq!(of_text(&lines, &[]), ours);
+        assert_eq!(of_text(&lines, &ours[..1]), ours[1..], "nobody is named twice");
+        lines.extend(
+            ["bring cake", "<bob@example.org>", "bob at example.org", "Bob <bob@example.org"].map(str::to_owned),
+        );
+        assert_eq!(of_text(&lines, &[]), ours, "what no attendee's line says names none");
     }
 }

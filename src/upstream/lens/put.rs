@@ -310,6 +310,11 @@ impl Work<'_> {
                 guests::as_text(std::slice::from_ref(attendee), None).iter().any(|line| listed.contains(line));
             !live && (in_text || !named && ours)
         });
+        if self.fresh && ours {
+            // Nothing here holds the guests of our own event any more: what was written of them is all there is.
+            let lost = guests::of_text(&listed, &wanted.attendees);
+            wanted.attendees.extend(lost);
+        }
         wanted
     }
 
@@ -421,7 +426,7 @@ impl Work<'_> {
             let line = Property::new("CONFERENCE", video).with_param("VALUE", "URI").with_param("FEATURE", "VIDEO");
             component.push(line);
         }
-        organizer(&mut component, event);
+        guests::organizer(&mut component, event);
         if !text(event, "updated").is_empty() {
             component.set(stamp_of(event, "updated").to_property("DTSTAMP"));
             component.set(stamp_of(event, "updated").to_property("LAST-MODIFIED"));
@@ -479,22 +484,4 @@ fn set_class(component: &mut Component, class: Class) {
         Class::Confidential => "CONFIDENTIAL",
     };
     component.set(Property::new("CLASS", word));
-}
-
-/// Who invited, where there are guests and nobody is named yet.
-fn organizer(component: &mut Component, event: &Event) {
-    if component.property("ATTENDEE").is_none() || component.property("ORGANIZER").is_some() {
-        return;
-    }
-    let Some(organizer) = event.get("organizer").and_then(serde_json::Value::as_object) else { return };
-    let email = text(organizer, "email");
-    if !email.contains('@') {
-        return;
-    }
-    let mut line = Property::new("ORGANIZER", &format!("mailto:{email}"));
-    let name = text(organizer, "displayName");
-    if !name.is_empty() {
-        line = line.with_param("CN", name);
-    }
-    component.push(line);
 }
