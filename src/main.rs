@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kalends::cli::run(std::env::args_os())
+    kalends::cli::run(std::env::args_os().collect())
 }

@@ -112,8 +112,9 @@ enum Command {
     Man,
 }
 
-/// Runs the program.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the program. All of it is made in this library: of a function that takes any iterator, whoever calls it would make
+/// its own, with everything that it calls.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

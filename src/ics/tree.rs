@@ -154,6 +154,11 @@ impl Component {
         Self { begin: Property::new("BEGIN", name), items: Vec::new(), end: Property::new("END", name) }
     }
 
+    /// One that begins and ends by the same lines and holds nothing yet.
+    pub(crate) fn emptied(&self) -> Self {
+        Self { begin: self.begin.clone(), items: Vec::with_capacity(self.items.len()), end: self.end.clone() }
+    }
+
     /// Its name as written; compare with [`Component::is`].
     pub fn name(&self) -> &str {
         self.begin.value().trim()
@@ -329,6 +334,13 @@ impl Component {
         let mut out = Vec::new();
         each_line_of(self, &mut |line| out.extend_from_slice(line.raw()));
         Bytes::from(out)
+    }
+
+    /// How many bytes that are.
+    pub fn bytes_len(&self) -> usize {
+        let mut bytes = 0;
+        each_line_of(self, &mut |line| bytes += line.raw().len());
+        bytes
     }
 
     /// The component for every reader: its content lines as they came where that is lawful, else folded anew; lines

@@ -123,15 +123,15 @@ impl Sqlite {
         Ok(())
     }
 
-    /// A prepared statement with its values. `$1` is a name to SQLite: which value it means is in it, wherever it stands.
+    /// A prepared statement with its values. A placeholder is `$1` to PostgreSQL. SQLite takes that for a name and would
+    /// be asked for the name of every place, by which it looks through all of them; `?1` is the first place itself.
     fn bound(&mut self, sql: &str, args: &[Arg]) -> Result<CachedStatement<'_>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        for index in 1..=statement.parameter_count() {
-            let name = statement.parameter_name(index);
-            let number = name.and_then(|n| n.get(1..)).and_then(|n| n.parse::<usize>().ok()).unwrap_or(index);
-            let value = number.checked_sub(1).and_then(|at| args.get(at));
-            let value = value.ok_or_else(|| StoreError::Corrupt(format!("a statement lacks its value {number}")))?;
-            statement.raw_bind_parameter(index, value)?;
+        let mut statement = self.connection.prepare_cached(&sql.replace('$', "?"))?;
+        let places = statement.parameter_count();
+        let values =
+            args.get(..places).ok_or_else(|| StoreError::Corrupt(format!("a statement lacks its value {places}")))?;
+        for (value, place) in values.iter().zip(1..) {
+            statement.raw_bind_parameter(place, value)?;
         }
         Ok(statement)
     }

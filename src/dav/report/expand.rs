@@ -39,7 +39,7 @@ pub fn expand(object: &CalendarObject, window: Window, reader: &Zone) -> Result<
     if expansion.truncated {
         return Err(TooManyInstances);
     }
-    let sizes: Vec<usize> = object.components().map(|component| component.to_bytes().len()).collect();
+    let sizes: Vec<usize> = object.components().map(Component::bytes_len).collect();
     let mut bytes = 0_usize;
     for instance in &expansion.instances {
         bytes = bytes.saturating_add(sizes.get(instance.index).copied().unwrap_or(0));
@@ -91,7 +91,7 @@ impl Clocks<'_> {
     /// The component with every time that names a zone in UTC. Calls itself once per level, of which a parsed document
     /// has few.
     fn in_utc(&self, component: &Component) -> Component {
-        let mut converted = Component::new(component.name());
+        let mut converted = component.emptied();
         for item in component.items() {
             match item {
                 Item::Property(property) => converted.push(self.property_in_utc(property)),
