@@ -14,6 +14,7 @@ use crate::domain::sync::{
     apart,
 };
 use crate::domain::time::Instant;
+use crate::ics::Component;
 use crate::store::{Buried, Link, Mapping, ObjectHead};
 use crate::upstream::{Lens, Upstream};
 
@@ -214,7 +215,11 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
         }
         (MappingState::Parked(ParkReason::OneWay), _) => Act::Note,
         // Removed there, and there again.
-        (MappingState::Parked(ParkReason::RemovedThere), Some(local)) => both(ground, mapping, local, item),
+        (MappingState::Parked(ParkReason::RemovedThere), Some(local)) => match uncancelled(mapping, local) {
+            Some(_) if !ground.whole && was(mapping, item) => Act::Note,
+            Some(object) => there_again(ground, mapping, local, item, object),
+            None => both(ground, mapping, local, item),
+        },
         (MappingState::Detached, _) => Act::Note,
         // Gone on both sides. The very state that was deleted, heard of late, brings nothing back; another one does.
         (MappingState::Tombstoned, None) if was(mapping, item) => undeleted(ground, mapping, item),
@@ -340,4 +345,32 @@ fn cancelled(object: &CalendarObject, now: Instant) -> Option<CalendarObject> {
         component.set(crate::ics::Property::new("LAST-MODIFIED", &stamp));
     }
     CalendarObject::parse(document.to_bytes()).ok()
+}
+
+/// The object as it was before its item's removal made it cancelled; `None`: that is not what it is.
+fn uncancelled(mapping: &Mapping, local: &Local) -> Option<CalendarObject> {
+    let is_cancelled = |c: &Component| c.property("STATUS").is_some_and(|p| p.value().trim() == "CANCELLED");
+    mapping.base.as_ref().filter(|base| local.says(base))?;
+    local.object.components().find(|c| is_cancelled(c))?;
+    let mut document = local.object.document().clone();
+    for component in document.calendar_mut()?.components_mut().filter(|c| is_cancelled(c)) {
+        component.remove("STATUS");
+    }
+    CalendarObject::parse(document.to_bytes()).ok()
+}
+
+/// What was removed there takes place again where it is there again: nobody here cancelled it.
+fn there_again(ground: &Ground<'_>, mapping: &Mapping, local: &Local, item: &Snapshot, object: CalendarObject) -> Act {
+    if mapping.origin == Origin::There {
+        return match ground.up.put(item, Some(&object), ground.lens) {
+            Ok(object) => Act::Write { base: object.bytes().clone(), object: Box::new(object), push: false },
+            Err(unfit) => Act::Quarantine(unfit.0),
+        };
+    }
+    let known = Mapping { base: Some(object.bytes().clone()), ..mapping.clone() };
+    let here = Local { object: object.clone(), ..local.clone() };
+    match both(ground, &known, &here, item) {
+        Act::Absorb { base, push } => Act::Write { object: Box::new(object), base, push },
+        act => act,
+    }
 }

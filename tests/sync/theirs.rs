@@ -1,6 +1,6 @@
 //! What is the other side's own, and what both sides made for one and the same appointment.
 
-use kalends::domain::sync::{ConflictKind, Direction, LinkPolicy, MappingState, PrivatePolicy};
+use kalends::domain::sync::{ConflictKind, DeletePolicy, Direction, LinkPolicy, MappingState, PrivatePolicy};
 use kalends::domain::time::MINUTE_MS;
 
 use crate::double::Fault;
@@ -168,4 +168,40 @@ async fn what_only_looks_alike_is_two() {
     house.run().await;
     house.later(INTERVAL).await;
     assert_eq!((house.count_here().await, house.there.live().len()), (2, 1));
+}
+
+/// Whoever deletes there and takes it back keeps it, here and there: nobody here cancelled it.
+#[tokio::test]
+async fn what_was_deleted_there_and_brought_back_takes_place_again() {
+    let series = "\nRRULE:FREQ=DAILY;COUNT=3\nEXDATE:20261202T100000Z";
+    for (origin_here, lines) in [(false, ""), (false, series), (true, "")] {
+        for title in ["A", "B"] {
+            let policy = LinkPolicy { delete: Some(DeletePolicy::Cancel), ..LinkPolicy::default() };
+            let house = House::new(Direction::Both, policy).await;
+            let text = plain("a", &format!("A\nX-OURS:kept{lines}"));
+            if origin_here {
+                house.put(&text).await;
+            } else {
+                house.there.human("theirs", &text);
+            }
+            house.run().await;
+            let id = house.id_there("a");
+            house.there.remove(&id);
+            house.later(INTERVAL).await;
+            assert!(house.here("a").await.unwrap().contains("STATUS:CANCELLED"));
+            house.there.edit(&id, |ics| retitled(&ics, "A", title));
+            house.later(INTERVAL).await;
+            house.later(INTERVAL).await;
+            let here = house.here("a").await.unwrap();
+            assert!(!here.contains("CANCELLED") && here.contains("X-OURS:kept"), "{here}");
+            assert!(here.contains(&format!("SUMMARY:{title}")), "{here}");
+            assert_eq!(here.contains("EXDATE:20261202T100000Z"), !lines.is_empty(), "{here}");
+            assert_eq!(house.there.live().len(), 1, "{origin_here} {lines}");
+            // What somebody here cancels after that is cancelled.
+            house.put(&here.replace("SUMMARY:", "STATUS:CANCELLED\r\nSUMMARY:")).await;
+            house.later(INTERVAL).await;
+            house.later(INTERVAL).await;
+            assert!(house.here("a").await.unwrap().contains("STATUS:CANCELLED"));
+        }
+    }
 }

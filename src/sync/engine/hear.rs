@@ -15,6 +15,8 @@ use crate::upstream::{Entry, Failure, Folded, Upstream};
 /// More than that within the guard's measure is a calendar of thousands: where all of so many are gone, the others are
 /// believed to be, and where one of them is there, nothing of the rest is.
 pub(super) const CONFIRM_MAX: usize = 200;
+/// What is told of an item that a listing names and that is not there when it is asked for.
+const NOT_THERE: &str = "an event that is listed there could not be read: it is left as it was";
 
 /// What a page says of one item.
 pub(super) struct News {
@@ -144,7 +146,15 @@ impl Engine {
                         Folded::Present(item)
                     }
                     Some(None) if lost => Folded::Gone,
-                    Some(None) => job.up.alone(&entries),
+                    Some(None) => {
+                        let alone = job.up.alone(&entries);
+                        if alone == Folded::Incomplete {
+                            job.leave(NOT_THERE);
+                        }
+                        alone
+                    }
+                    // It is named, and so not absent: that of others is told all the same.
+                    None if listing.names_all && !lost => Folded::Incomplete,
                     None => {
                         job.hearing.missed = true;
                         continue;

@@ -8,7 +8,7 @@ use super::read::{etag, flag};
 use crate::domain::sync::{RemoteCalendarId, RemoteId, Snapshot};
 
 /// What is asked of every event in a listing: enough to see that it changed.
-pub(super) const SELECT: &str = "id,changeKey,type,seriesMasterId";
+pub(super) const SELECT: &str = "id,changeKey,type,seriesMasterId,isCancelled";
 /// How many events are asked for on a page.
 pub(super) const PAGE_EVENTS: &str = "500";
 
@@ -48,7 +48,9 @@ pub(super) fn inventory(body: &Value) -> Result<Batch, Failure> {
             batch.unreadable.push(format!("entry {number}: it does not say which series it belongs to"));
             continue;
         }
-        let payload = json!({ "part": part, "etag": etag(event) }).to_string();
+        let payload =
+            json!({ "part": part, "etag": etag(event), "gone": part.is_none() && flag(event, "isCancelled") })
+                .to_string();
         batch.entries.push(Entry { item: RemoteId(id.to_owned()), payload });
     }
     Ok(batch)
@@ -72,6 +74,13 @@ pub(super) fn fold(held: Option<&Snapshot>, entries: &[Entry]) -> Folded {
     } else {
         Folded::Incomplete
     }
+}
+
+/// What is known of an item that a listing names and that is not there when it is asked for: nothing, where its organiser
+/// did not cancel it. Whichever of the two is late, the next listing says it again or does not name it.
+pub(super) fn alone(entries: &[Entry]) -> Folded {
+    let gone = entries.iter().any(|entry| entry.payload.contains("\"gone\":true"));
+    if gone { Folded::Gone } else { Folded::Incomplete }
 }
 
 /// A page of calendars. `zone`: the mailbox's.
@@ -110,6 +119,15 @@ mod tests {
         for wrong in [json!({}), json!([]), json!({ "value": {} })] {
             assert!(inventory(&wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_named_is_not_gone_unless_it_was_cancelled() {
+        let entries = |cancelled: bool| {
+            let event = json!({ "id": "a", "changeKey": "1", "type": "singleInstance", "isCancelled": cancelled });
+            inventory(&json!({ "value": [event] })).expect("a page").entries
+        };
+        assert_eq!((alone(&entries(false)), alone(&entries(true))), (Folded::Incomplete, Folded::Gone));
     }
 
     #[test]

@@ -374,6 +374,10 @@ impl Upstream for Microsoft {
         list::fold(held, entries)
     }
 
+    fn alone(&self, entries: &[Entry]) -> Folded {
+        list::alone(entries)
+    }
+
     fn normal(&self, item: &Snapshot) -> String {
         match unfit(&Held::of(item)) {
             Some(Unfit(why)) => why,

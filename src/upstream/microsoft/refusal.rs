@@ -61,9 +61,9 @@ pub(super) fn failure(asked: Asked, status: u16, body: &Value, wait: Option<Dura
     }
     match (status, asked) {
         (401, _) => Failure::Unauthorised,
-        (403, Asked::Listing | Asked::Item) => {
-            Failure::CalendarGone("the calendar may not be read by this account".into())
-        }
+        (403, Asked::Listing) => Failure::CalendarGone("the calendar may not be read by this account".into()),
+        // Of a calendar whose owner keeps some events private, say.
+        (403, Asked::Item) => Failure::Refused("an event there may not be read by this account".into()),
         (403, Asked::Calendars) => Failure::NeedsConsent("a permission for the calendars was not granted".into()),
         (403, Asked::Writing) => Failure::Refused("this account may not change the event".into()),
         (404, Asked::Listing) => Failure::CalendarGone("the calendar is not there, or not for this account".into()),
@@ -113,6 +113,8 @@ mod tests {
         assert!(matches!(told(Item, 404, "ErrorFolderNotFound"), Failure::CalendarGone(_)));
         assert!(matches!(told(Calendars, 404, "MailboxNotEnabledForRESTAPI"), Failure::Refused(_)));
         assert!(matches!(told(Writing, 403, "ErrorAccessDenied"), Failure::Refused(_)));
+        assert!(matches!(told(Item, 403, "ErrorAccessDenied"), Failure::Refused(_)));
+        assert!(matches!(told(Listing, 403, "ErrorAccessDenied"), Failure::CalendarGone(_)));
         assert!(matches!(told(Writing, 400, "ErrorOccurrenceCrossingBoundary"), Failure::Refused(_)));
         assert!(matches!(told(Writing, 500, "UnknownError"), Failure::Unknown(_)));
         assert!(matches!(told(Writing, 504, ""), Failure::Unknown(_)));
