@@ -218,6 +218,21 @@ impl ReadTx {
         self.find(&sql, args![access.firm(), access.calendar(), uid], |row| object_of(row)).await
     }
 
+    /// The object that comes back when this UID is put in the calendar again.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn deleted_by_uid(&mut self, access: &Access, uid: &str) -> Result<Option<ObjectId>, StoreError> {
+        let sql = "select object_id, moved from tombstones where firm_id = $1 and calendar_id = $2 and uid = $3 \
+                   order by seq + 0 desc limit 100";
+        for row in self.all(sql, args![access.firm(), access.calendar(), uid]).await? {
+            if !row.flag(1)? {
+                return Ok(Some(ObjectId::from_text(row.text(0)?)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The appointments of a calendar with this title and these times that a link has nothing to do with yet, oldest first.
     ///
     /// # Errors

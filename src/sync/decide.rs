@@ -205,7 +205,7 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
         (MappingState::Parked(ParkReason::Withdrawn | ParkReason::Expanded | ParkReason::OwnCopy), _) => Act::Note,
         // What an undo left stays so until somebody edits it; a state from before the undo, heard of late, is no edit. What is
         // in a listing of everything is there, whatever was said of it.
-        (MappingState::Parked(ParkReason::Undone), None) if same => Act::Note,
+        (MappingState::Parked(ParkReason::Undone), None) if same && stays_undone(ground, mapping, item) => Act::Note,
         (MappingState::Parked(ParkReason::Undone), None) => met(ground, None, item),
         (MappingState::Parked(ParkReason::Undone), Some(_)) if !ground.whole && was(mapping, item) => Act::Note,
         (MappingState::Parked(ParkReason::Undone), Some(local)) => both(ground, mapping, local, item),
@@ -244,6 +244,12 @@ fn known(ground: &Ground<'_>, mapping: &Mapping, local: Option<&Local>, item: &S
 pub fn is_older_create(mapping: &Mapping) -> bool {
     let older = matches!(&mapping.state, MappingState::Unsure { call, .. } if call.create && call.version == 0);
     older && mapping.base.is_some() && mapping.base_item.is_none() && mapping.tried().is_none()
+}
+
+/// Whether an item is where an undo left it: still there, or told of late. What the undo took away there and is there
+/// again was brought back by somebody.
+fn stays_undone(ground: &Ground<'_>, mapping: &Mapping, item: &Snapshot) -> bool {
+    mapping.remote.is_some() || (!ground.whole && was(mapping, item))
 }
 
 /// Whether an item is in the very state in which it was last.

@@ -102,6 +102,40 @@ async fn an_undo_can_be_undone_here() {
     }
 }
 
+/// What was deleted here after the run that is undone is deleted there, and no state of before stays there without it.
+#[tokio::test]
+async fn an_undo_keeps_nothing_there_that_was_deleted_here_since() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&plain("a", "A")).await;
+    house.run().await;
+    house.put(&plain("a", "A2")).await;
+    house.later(INTERVAL).await;
+    let run = house.last_run().await;
+    house.delete("a").await;
+    house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (0, 0));
+}
+
+/// What an undo took away there is one event again when somebody brings it back there from the bin.
+#[tokio::test]
+async fn what_an_undo_took_away_there_can_be_brought_back_there() {
+    let house = House::new(Direction::Both, LinkPolicy::default()).await;
+    house.put(&plain("a", "A")).await;
+    house.run().await;
+    let there = house.id_there("a");
+    let run = house.runs().await.remove(0);
+    house.delete("a").await;
+    house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+    assert!(house.there.live().is_empty());
+    house.there.human(&there, &plain("a", "A"));
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (1, 1));
+    house.there.edit(&there, |e| retitled(&e, "A", "B"));
+    house.later(INTERVAL).await;
+    assert!(house.here("a").await.unwrap().contains("SUMMARY:B"), "they are linked");
+}
+
 #[tokio::test]
 async fn a_link_that_pulls_at_last_brings_what_was_there_before() {
     let house = House::new(Direction::Push, LinkPolicy::default()).await;

@@ -98,6 +98,43 @@ async fn what_was_withdrawn_and_brought_back_there_is_taken_up_again() {
     assert_eq!(house.mapping(&id).await.unwrap().state, MappingState::Synced);
 }
 
+/// What was deleted on both sides and comes under another name there is that very appointment; the link goes on.
+#[tokio::test]
+async fn what_comes_again_under_another_name_takes_the_place_of_what_is_gone() {
+    let house = both().await;
+    house.there.human("one", &plain("a", "A"));
+    house.run().await;
+    house.delete("a").await;
+    house.work().await;
+    house.there.human("two", &plain("a", "A2"));
+    house.later(INTERVAL).await;
+    assert!(house.here("a").await.unwrap().contains("SUMMARY:A2"));
+    house.put(&plain("a", "A3")).await;
+    house.later(INTERVAL).await;
+    assert_eq!(house.there.live().keys().collect::<Vec<_>>(), ["two"]);
+    assert!(house.there("a").unwrap().contains("SUMMARY:A3"));
+}
+
+/// What an undo made anew there stands for the appointment; the old one, brought back beside it, is left alone and told.
+#[tokio::test]
+async fn a_second_one_beside_what_an_undo_made_anew_is_told() {
+    let house = both().await;
+    house.there.human("one", &plain("a", "A"));
+    house.run().await;
+    house.delete("a").await;
+    house.work().await;
+    let run = house.runs().await.into_iter().find(|run| run.totals.deleted == 1).unwrap();
+    house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap();
+    assert_eq!(house.there.live().len(), 1);
+    house.there.human("one", &plain("a", "A"));
+    house.later(INTERVAL).await;
+    assert_eq!((house.count_here().await, house.there.live().len()), (0, 2));
+    assert!(house.last_run().await.error_summary.is_some_and(|why| why.contains("stands for the same appointment")));
+    house.there.human("other", &plain("other", "Other"));
+    house.later(INTERVAL).await;
+    assert!(house.here("other").await.is_some(), "the link goes on");
+}
+
 /// What is made private here is this side's secret, wherever it came from.
 #[tokio::test]
 async fn what_is_made_private_here_tells_nothing_more_and_says_so() {

@@ -54,6 +54,8 @@ pub(super) struct Book {
     pub(super) births_gone: Vec<(usize, String, u32)>,
     /// What was private at a provider from its beginning: an account's own secret, which may go back to where it is from.
     pub(super) private_there: BTreeSet<String>,
+    /// The same by calendar and UID: who deleted it and brought it back has it made anew where it is from.
+    pub(super) private_born: BTreeSet<(String, String)>,
     /// Events that somebody made public: what is written elsewhere before that is heard of becomes public with the rest.
     pub(super) disclosed: BTreeSet<u32>,
     /// Somebody confirmed a mass removal.

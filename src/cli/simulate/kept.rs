@@ -143,10 +143,15 @@ impl World {
                     _ => path.contains(&format!("/calendars/{}/", l.there)),
                 };
                 let link = self.links.iter().find(at_link);
+                let back = |l: &Linked| {
+                    let born = self.book.private_born.iter().filter(|(there, _)| *there == l.there);
+                    born.map(|(_, uid)| uid).any(|uid| body.contains(&format!("\"{uid}\"")))
+                };
                 let allowed = link.is_some_and(|l| {
                     l.shows_private(at_ms)
                         || taint.home == Place::There(l.there.clone())
                         || own.iter().any(|id| path.contains(id.as_str()))
+                        || back(l)
                         || self.book.is_disclosed(&taint.token, &body)
                 });
                 if !allowed {

@@ -57,6 +57,7 @@ pub(super) fn seen(event: &Value) -> Value {
         "summary": word(event, "subject"),
         "description": word(event, "bodyPreview"),
         "location": text(event, "/location/displayName"),
+        "iCalUID": event["iCalUId"].clone(),
         "start": point(event, "start"),
         "end": point(event, "end"),
         "transparency": word(event, "showAs"),

@@ -115,6 +115,9 @@ impl World {
         let made = self.at_page(calendar).create(&event);
         let Ok(id) = made else { return Ok(()) };
         if private {
+            let events = self.provider.events(calendar);
+            let uid = events.iter().find(|e| word(e, "id") == id).map(|e| word(e, "iCalUID"));
+            self.book.private_born.extend(uid.map(|uid| (calendar.to_owned(), uid.to_owned())));
             self.book.private_there.insert(id.clone());
         }
         for (token, field) in tokens {

@@ -228,6 +228,7 @@ impl Engine {
         act: Act,
     ) -> Result<(), Stop> {
         let before = local.as_ref().map(|l| l.head.version);
+        let was_ours = matches!(act, Act::BringBack(_));
         match act {
             Act::Note => {
                 if item.is_some() && mapping.base_item.as_ref() != item && mapping.state == MappingState::Synced {
@@ -261,7 +262,7 @@ impl Engine {
                 }
             }
             Act::Import(object) | Act::BringBack(object) => {
-                let put = self.put(tx, job, None, &object).await?;
+                let put = self.bring(tx, job, &mapping, &object).await?;
                 match put {
                     Ok((outcome, bytes)) => {
                         mapping.object = Some(outcome.id.clone());
@@ -270,6 +271,9 @@ impl Engine {
                         self.agree(&mut mapping, outcome.version, bytes, item);
                         // A filter may want less of it there than it says: looked at like every object.
                         tx.put_mapping(&job.lease, &mapping).await?;
+                        if was_ours {
+                            self.look_again(tx, job, &outcome.id).await?;
+                        }
                         job.totals.pulled += 1;
                         self.note(tx, job, &mapping, Deed::here("created", None, Some(outcome.version))).await?;
                         self.close_conflict(tx, job, &mapping, "the edit there brought it back").await?;

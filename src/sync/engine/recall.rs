@@ -1,11 +1,17 @@
 //! What stood there once is asked for before it is made anew: whoever brought it back there from a bin has it there
 //! already, and a second one beside it would be a double.
 
+use bytes::Bytes;
+
 use super::account::ask;
 use super::{Engine, Job, Stop, ends_everything};
+use crate::domain::object::CalendarObject;
 use crate::domain::sync::{AttemptKind, ErrorClass, MappingState, ParkReason, RemoteId};
-use crate::store::{Mapping, Outgoing as Waiting};
+use crate::store::{Mapping, Outgoing as Waiting, PutOutcome, WriteTx};
 use crate::upstream::Failure;
+
+/// What is told of an item beside another one of the same event.
+const SECOND: &str = "another event there stands for the same appointment";
 
 /// What came of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,5 +65,28 @@ impl Engine {
         self.apply_item(&mut tx, job, Some(mapping), id, &item, generation, None).await?;
         tx.commit().await?;
         Ok(Recalled::There)
+    }
+}
+
+impl Engine {
+    /// Puts what comes from there as an object of its own. Where it is one that was deleted here, that one comes back, and
+    /// what is known of another item for it gives way; where that item is still there, this one is a second.
+    pub(super) async fn bring(
+        &self,
+        tx: &mut WriteTx,
+        job: &mut Job,
+        mapping: &Mapping,
+        object: &CalendarObject,
+    ) -> Result<Result<(PutOutcome, Bytes), String>, Stop> {
+        let (firm, link) = (&job.lease.firm, &job.lease.link);
+        if let Some(deleted) = tx.deleted_by_uid(&job.access, object.uid()).await?
+            && let Some(other) = tx.mapping_of_object(firm, link, &deleted).await?.filter(|m| m.id != mapping.id)
+        {
+            if other.is_there() {
+                return Ok(Err(SECOND.to_owned()));
+            }
+            tx.drop_mapping(&job.lease, &other.id).await?;
+        }
+        self.put(tx, job, None, object).await
     }
 }

@@ -174,6 +174,9 @@ impl Engine {
         if matches!(item.action.as_str(), "created" | "updated") && Some(mapping.base_version) != item.after_version {
             return Ok(false); // one of the sides said something else since
         }
+        if item.action == "updated" && local.is_none() {
+            return Ok(false); // what was deleted here since goes there, too
+        }
         let instance = apart::parts(object);
         let is_removal = matches!(item.action.as_str(), "deleted" | "withdrawn");
         let mut lens = self.ground(job, &marked, None).lens;

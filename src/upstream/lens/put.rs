@@ -310,8 +310,8 @@ impl Work<'_> {
                 guests::as_text(std::slice::from_ref(attendee), None).iter().any(|line| listed.contains(line));
             !live && (in_text || !named && ours)
         });
-        if self.fresh && ours {
-            // Nothing here holds the guests of our own event any more: what was written of them is all there is.
+        if self.fresh && (ours || !live) {
+            // Nothing here holds these guests: what was written of them is all there is, also in somebody's copy of ours.
             let lost = guests::of_text(&listed, &wanted.attendees);
             wanted.attendees.extend(lost);
         }
