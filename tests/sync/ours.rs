@@ -102,6 +102,38 @@ async fn an_undo_can_be_undone_here() {
     }
 }
 
+/// What comes back here by undoing an undo, and was taken away there in between, is dealt with as what is taken away there.
+#[tokio::test]
+async fn what_is_undone_twice_and_was_taken_away_there_in_between_is_gone_there() {
+    for (taken, cancelled) in [(false, false), (true, true)] {
+        let house = House::new(Direction::Both, LinkPolicy::default()).await;
+        house.there.human("b", &plain("b", "B"));
+        house.run().await;
+        house.bench.clock.advance_ms(1);
+        let undo = async || {
+            let run = house.runs().await.remove(0);
+            house.desk.undo(house.ada.firm.clone(), run.id, "ada".to_owned()).await.unwrap()
+        };
+        assert_eq!(undo().await.status, RunStatus::Success);
+        assert_eq!(house.here("b").await, None);
+        let undoing = house.last_run().await;
+        if taken {
+            house.there.remove("b");
+        }
+        house.later(INTERVAL).await;
+        let done = house.desk.undo(house.ada.firm.clone(), undoing.id, "ada".to_owned()).await.unwrap();
+        assert_eq!(done.status, RunStatus::Success);
+        assert!(house.here("b").await.unwrap().contains("SUMMARY:B"));
+        house.later(INTERVAL).await;
+        assert_eq!(house.here("b").await.unwrap().contains("STATUS:CANCELLED"), cancelled);
+        // Whichever it is, an edit of either side is heard of on the other.
+        house.put(&plain("b", "B2")).await;
+        house.later(INTERVAL).await;
+        assert_eq!(house.there.live().len(), 1);
+        assert!(house.there.live().values().all(|text| text.contains("SUMMARY:B2")));
+    }
+}
+
 /// What was deleted here after the run that is undone is deleted there, and no state of before stays there without it.
 #[tokio::test]
 async fn an_undo_keeps_nothing_there_that_was_deleted_here_since() {

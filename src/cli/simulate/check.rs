@@ -1,6 +1,6 @@
 //! What has to hold once it is quiet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -151,7 +151,8 @@ impl World {
                     // A second item of one event is left alone and told: there is one object for the two.
                     let beside = remote.is_some_and(|remote| self.book.beside.contains(remote.as_str()));
                     let told = beside && mapping.object.is_none() && !mapping.warnings.is_empty();
-                    if is_unfit(sides.linked.provider, reason) || told {
+                    let object = object.map(|o| CalendarObject::from_stored(o.bytes.clone())).transpose()?;
+                    if is_unfit(sides.linked.provider, reason, object.as_ref()) || told {
                         continue;
                     }
                     if matches!(reason, ParkReason::RewriteLoop | ParkReason::Quarantine { .. })
@@ -206,7 +207,12 @@ impl World {
             };
             let lens =
                 Lens { zone: &sides.zone, mark: &sides.up.mark(&held).unwrap_or_default(), attendees_live: false };
-            let item = sides.up.get(&shown, Some(&held), lens).map_err(|u| Violation::broken(u.0))?;
+            let item = match sides.up.get(&shown, Some(&held), lens) {
+                Ok(item) => item,
+                // Written here, where nothing goes out: nobody had to say it there.
+                Err(_) if !pushes => continue,
+                Err(why) => return Err(Violation::broken(format!("{}: {mapping:?}", why.0))),
+            };
             if !pushes {
                 // What was written elsewhere does not go there.
                 let birth = birth_of(&text(&parsed, "SUMMARY")).and_then(|b| self.book.births.get(&b));
@@ -400,13 +406,30 @@ impl World {
 }
 
 /// Whether a provider has no words for it, and says so: none has for a series whose first time its zone skips; Outlook has
-/// none for the last days of every month and for a start that is none of the series' days, and lets no instance of a series
-/// pass its neighbours.
-fn is_unfit(provider: Provider, reason: &ParkReason) -> bool {
+/// none for the last days of every month, for a start that is none of the series' days and for an instance beside the rule,
+/// and lets no instance of a series pass its neighbours.
+fn is_unfit(provider: Provider, reason: &ParkReason, object: Option<&CalendarObject>) -> bool {
     let ParkReason::Refused { reason, .. } = reason else { return false };
     let known = ["to the end of shorter months", "pass its neighbours", "on a day that its rule does not give"];
-    let outlook = provider == Provider::Microsoft && known.iter().any(|known| reason.contains(known));
+    let beside = || reason.contains("has no dates beside it") && object.is_some_and(has_instance_beside_its_rule);
+    let outlook = provider == Provider::Microsoft && (known.iter().any(|known| reason.contains(known)) || beside());
     outlook || reason.contains("its zone skips on that day")
+}
+
+/// Whether one of a series' instances is none that its rule gives. Nobody here writes extra dates; but a series that was
+/// moved, or ends earlier now, leaves behind what somebody made of one of its instances.
+fn has_instance_beside_its_rule(object: &CalendarObject) -> bool {
+    let text = object.document().to_text();
+    let end = "END:VCALENDAR\r\n";
+    let components = text.trim_end_matches(end).split("BEGIN:VEVENT");
+    let rule: Vec<&str> = components.filter(|part| !part.contains("RECURRENCE-ID")).collect();
+    let rule = CalendarObject::from_stored(format!("{}{end}", rule.join("BEGIN:VEVENT")).into());
+    let window = Window { from: Instant::from_ms(WINDOW.0), to: Instant::from_ms(WINDOW.1) };
+    let slots = |object: &CalendarObject| -> BTreeSet<Instant> {
+        let instances = expand(object, window, &Zone::Utc).instances;
+        instances.iter().filter_map(|instance| Some(instance.recurrence_id?.at)).collect()
+    };
+    rule.is_ok_and(|rule| !slots(object).is_subset(&slots(&rule)))
 }
 
 fn differing(held: &str, item: &str, object: &CalendarObject) -> String {

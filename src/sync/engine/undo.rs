@@ -126,6 +126,14 @@ impl Engine {
             self.disagree(&mut mapping, after.as_ref());
             if is_there && after.is_some() {
                 mapping.state = MappingState::Synced;
+                // Unless it was taken away there since, which nobody minded then: it is looked for.
+                if job.link.settings.direction.pushes()
+                    && let Some(object) = &mapping.object
+                {
+                    let call = Calling { create: false, version: mapping.base_version, sent: None, undoes: false };
+                    mapping.state = MappingState::Unsure { call, since_ms: tx.now().ms() };
+                    tx.queue_one(&job.lease.firm, &job.lease.link, object).await?;
+                }
             } else if own && matches!(item.action.as_str(), "deleted" | "cancelled") {
                 mapping.remote = None; // gone there: an edit here makes it anew
             }
