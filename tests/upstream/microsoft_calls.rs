@@ -274,3 +274,24 @@ async fn a_zone_that_nobody_knows_moves_nothing_and_stays_as_it_is() {
     assert!(up.says(&held, &out));
     assert!(held.0.contains("tzone://Microsoft/Custom"), "{}", held.0);
 }
+
+#[tokio::test]
+async fn an_instance_that_a_listing_leaves_out_once_is_there() {
+    let bench = Bench::new();
+    let up = bench.upstream();
+    let event = |more: &str| {
+        format!(
+            "BEGIN:VEVENT\nUID:v@kalends\nDTSTAMP:20260101T000000Z\nSUMMARY:Visit\n{more}\
+             DTEND;TZID=Europe/Berlin:20261204T100000\nEND:VEVENT"
+        )
+    };
+    let series = "DTSTART;TZID=Europe/Berlin:20261204T090000\nRRULE:FREQ=WEEKLY;COUNT=3\n";
+    let moved = "RECURRENCE-ID;TZID=Europe/Berlin:20261211T090000\nDTSTART;TZID=Europe/Berlin:20261211T080000\n";
+    let moved = event(moved).replace("20261204T100000", "20261211T090000");
+    let made = up.create(bench.at(), KEY, &outgoing(&bench, &object(&event(series)), None), false).await.expect("made");
+    let out = outgoing(&bench, &object(&format!("{}\n{moved}", event(series))), Some(&made.item));
+    bench.fault(Rule::new(Fault::OmitItem).at(Call::EventsInstances));
+    let written = up.update(bench.at(), &made.id, &made.item, &out, false).await.expect("updated");
+    assert_eq!(written.left, None);
+    assert!(up.says(&written.item, &out), "{:?}", written.item);
+}

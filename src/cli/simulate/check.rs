@@ -158,7 +158,14 @@ impl World {
                     if matches!(reason, ParkReason::RewriteLoop | ParkReason::Quarantine { .. })
                         || (matches!(reason, ParkReason::Refused { .. }) && self.covered.harsh == 0)
                     {
-                        return Err(Violation::of("parked", format!("{reason:?} {:?} {remote:?}", mapping.object)));
+                        let text = object.map(|o| o.document().to_text()).unwrap_or_default();
+                        return Err(Violation::of(
+                            "parked",
+                            format!(
+                                "{reason:?} {:?} {remote:?}\nheld there: {:?}\nhere: {text}",
+                                mapping.object, mapping.base_item
+                            ),
+                        ));
                     }
                     continue;
                 }

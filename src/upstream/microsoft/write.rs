@@ -252,6 +252,14 @@ impl Microsoft {
 
     /// The name of the instance in a slot that nobody changed yet.
     async fn instance(&self, at: At<'_>, id: &RemoteId, held: &Held, slot: &str) -> Result<String, Failure> {
+        match self.listed_instance(at, id, held, slot).await {
+            // A listing may leave something out; what is left out twice is not there.
+            Err(Failure::Gone) => self.listed_instance(at, id, held, slot).await,
+            found => found,
+        }
+    }
+
+    async fn listed_instance(&self, at: At<'_>, id: &RemoteId, held: &Held, slot: &str) -> Result<String, Failure> {
         let start = held.master.as_ref().and_then(|event| time::At::of_json(event.get("start")?, "UTC"));
         let slot = start.as_ref().and_then(|start| time::At::of_key(slot, start.zone().unwrap_or("UTC")));
         let (Some(start), Some(slot)) = (start, slot) else { return Err(Failure::Gone) };
