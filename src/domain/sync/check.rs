@@ -1,7 +1,9 @@
 //! What a policy may say: bounds of its lists and words, templates that can be filled in.
 
+use super::apart;
 use super::policy::{ConflictPolicy, FieldMapping, Filters, LinkPolicy, POLICY_ITEMS_MAX, Rule, RuleOperator};
 use super::words::Resolution;
+use crate::domain::ids::ObjectId;
 
 /// The longest word of a filter or rule: names of the platform are shorter.
 pub const POLICY_WORD_CHARS_MAX: usize = 200;
@@ -87,6 +89,12 @@ fn check_filters(filters: &Filters) -> Result<(), BadPolicy> {
         ("exclude", &filters.exclude),
     ] {
         check_words(&format!("filters.{name}"), words)?;
+    }
+    for (name, ids) in [("include", &filters.include), ("exclude", &filters.exclude)] {
+        if let Some(n) = ids.iter().position(|id| apart::parts(&ObjectId::from_text(id.clone())).is_some()) {
+            let reason = "it names one instance of a series; a filter is about the whole appointment";
+            return bad(format!("filters.{name}[{n}]"), reason);
+        }
     }
     if let Some(both) = filters.include.iter().find(|id| filters.exclude.contains(id)) {
         return bad("filters.exclude", format!("{both} is included and excluded"));
@@ -198,6 +206,7 @@ mod tests {
                 "filters.client_ids[1]",
             ),
             (filters(Filters { include: words(2), exclude: words(1), ..Filters::default() }), "filters.exclude"),
+            (filters(Filters { exclude: vec!["a".into(), "a@1".into()], ..Filters::default() }), "filters.exclude[1]"),
             (filters(Filters { from_ms: Some(1), until_ms: Some(1), ..Filters::default() }), "filters.until"),
             (
                 filters(Filters { rules: vec![rule(RuleOperator::Contains, "")], ..Filters::default() }),
